@@ -1,0 +1,1 @@
+"""Types, errors, randomness and progress: what every floor may know."""

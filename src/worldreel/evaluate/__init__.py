@@ -1,0 +1,1 @@
+"""Measurements: how true a model's worlds are, in figures."""

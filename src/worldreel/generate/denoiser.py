@@ -1,0 +1,69 @@
+"""The one place where a network's output becomes a velocity."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from worldreel.diffusion.path import velocity_from_x_0, x_0_from_velocity
+from worldreel.models.transformer import Transformer
+
+Prediction = Literal["x_0", "v"]
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """A transformer, and how its output is to be read; training and sampling share it.
+
+    Args:
+        transformer: ``(x, level, text) -> b c t h w``, with ``config.patch_size``.
+        prediction: ``x_0`` if the network says the data, ``v`` if the velocity.
+        level_channel: whether the noise level of each latent frame is one more channel
+            of the network's input. A patch of several frames has one level as a token;
+            the channel tells the frames inside it apart.
+        t_min: below this level a prediction of data is divided by ``t_min`` instead
+            (see `worldreel.diffusion.path.velocity_from_x_0`).
+    """
+
+    transformer: Transformer
+    prediction: Prediction
+    level_channel: bool
+    t_min: float = 0.02
+
+    def __call__(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
+        """The velocity ``v = eps - x_0`` at ``x``.
+
+        Args:
+            x: noisy latents ``b c t h w``; t, h and w are multiples of the patch.
+            level: noise level per latent frame ``b t``, float in [0, 1].
+            text: states of the prompt ``b n d``.
+
+        Returns:
+            ``b c t h w`` in the dtype of ``x``.
+        """
+        output = self._output(x, level, text)
+        if self.prediction == "v":
+            return output
+        return velocity_from_x_0(x, output, _per_frame(level, x), self.t_min)
+
+    def x_0(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
+        """The data predicted at ``x``; arguments and result as for the velocity."""
+        output = self._output(x, level, text)
+        if self.prediction == "x_0":
+            return output
+        return x_0_from_velocity(x, output, _per_frame(level, x))
+
+    def _output(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
+        assert level.shape == (x.shape[0], x.shape[2]), (level.shape, x.shape)
+        patch_t = self.transformer.config.patch_size[0]
+        # a token's level is the mean of its frames'
+        token_level = level.unflatten(1, (-1, patch_t)).mean(dim=2)  # b t/pt
+        inputs = x
+        if self.level_channel:
+            inputs = torch.cat([x, _per_frame(level, x).expand(-1, 1, -1, *x.shape[3:])], dim=1)
+        return self.transformer(inputs, token_level, text).to(x.dtype)
+
+
+def _per_frame(level: Tensor, x: Tensor) -> Tensor:
+    return level.to(x)[:, None, :, None, None]  # b 1 t 1 1

@@ -1,0 +1,367 @@
+"""The diffusion transformer: the architecture of Wan 2.1 and 2.2 (arXiv 2503.20314), any size.
+
+Parameter names are our own; ``wan_keys`` maps the published ones onto them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worldreel.core.errors import UsageError
+from worldreel.models.attention import CrossAttention, SelfAttention
+from worldreel.models.norm import RMSNorm, add_gated, modulate
+from worldreel.models.rope import rotary_table
+
+TIMESTEPS = 1000.0  # a level of 1 is timestep 1000 inside the network
+CACHED_GRIDS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """The shape of one transformer; names and defaults follow Wan's published configurations.
+
+    ``qk_norm`` is ``"rms_norm_across_heads"`` or None. ``image_dim`` and ``added_kv_proj_dim``
+    come together: image states of width ``image_dim`` are embedded to the model's width, which
+    ``added_kv_proj_dim`` repeats. ``pos_embed_seq_len`` gives the image states learned positions
+    and fixes their number.
+
+    Raises:
+        UsageError: a value outside its range.
+    """
+
+    patch_size: tuple[int, int, int] = (1, 2, 2)
+    num_heads: int
+    head_dim: int
+    in_channels: int
+    out_channels: int
+    text_dim: int
+    freq_dim: int = 256
+    ffn_dim: int
+    num_layers: int
+    cross_attn_norm: bool = True
+    qk_norm: str | None = "rms_norm_across_heads"
+    eps: float = 1e-6
+    image_dim: int | None = None
+    added_kv_proj_dim: int | None = None
+    rope_max_seq_len: int = 1024
+    pos_embed_seq_len: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patch_size", tuple(self.patch_size))  # JSON and TOML give lists
+        if len(self.patch_size) != 3 or any(size < 1 for size in self.patch_size):
+            raise UsageError(
+                f"patch_size is {self.patch_size}; it must be three numbers of at least 1.",
+                remedy="Give the patch along time, height and width, for instance [1, 2, 2].",
+            )
+        positive = ("num_heads", "in_channels", "out_channels", "text_dim", "ffn_dim")
+        for name in (*positive, "num_layers", "rope_max_seq_len"):
+            if getattr(self, name) < 1:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)}; it must be at least 1.",
+                    remedy=f"Set {name} in the model's description or recipe.",
+                )
+        for name, least in (("head_dim", 6), ("freq_dim", 2)):
+            if getattr(self, name) < least or getattr(self, name) % 2:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)}; it must be even and at least {least}.",
+                    remedy=f"Take an even {name}: its channels are turned or waved in pairs.",
+                )
+        if self.qk_norm not in (None, "rms_norm_across_heads"):
+            raise UsageError(
+                f'qk_norm is "{self.qk_norm}"; it must be "rms_norm_across_heads" or null.',
+                remedy="Other normalisations of queries and keys are not part of this family.",
+            )
+        if not self.eps > 0:
+            raise UsageError(
+                f"eps is {self.eps}; it must be above 0.", remedy="1e-6 is what Wan uses."
+            )
+        if (self.image_dim is None) != (self.added_kv_proj_dim is None):
+            raise UsageError(
+                f"image_dim is {self.image_dim} and added_kv_proj_dim is "
+                f"{self.added_kv_proj_dim}; both must be set, or neither.",
+                remedy="Set both for a model that sees image states, neither for text alone.",
+            )
+        if self.added_kv_proj_dim not in (None, self.dim):
+            raise UsageError(
+                f"added_kv_proj_dim is {self.added_kv_proj_dim}; it must be "
+                f"num_heads * head_dim = {self.dim}, the width of the embedded image states.",
+                remedy=f"Set added_kv_proj_dim to {self.dim}.",
+            )
+        if self.pos_embed_seq_len is not None and self.image_dim is None:
+            raise UsageError(
+                f"pos_embed_seq_len is {self.pos_embed_seq_len} but image_dim is not set.",
+                remedy="Learned positions belong to image states: set image_dim, or drop them.",
+            )
+
+    @property
+    def dim(self) -> int:
+        """Width of a token inside the network."""
+        return self.num_heads * self.head_dim
+
+
+def patchify(x: Tensor, patch_size: tuple[int, int, int]) -> Tensor:
+    """Cut ``b c t h w`` into tokens ``b n (c pt ph pw)``, in the order t, h, w."""
+    b, c, t, h, w = x.shape
+    pt, ph, pw = patch_size
+    x = x.reshape(b, c, t // pt, pt, h // ph, ph, w // pw, pw)
+    return x.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(b, -1, c * pt * ph * pw)
+
+
+def unpatchify(
+    tokens: Tensor, grid: tuple[int, int, int], patch_size: tuple[int, int, int]
+) -> Tensor:
+    """Lay tokens ``b n (pt ph pw c)`` back as ``b c t h w``; ``grid`` is tokens along t, h, w.
+
+    The head writes channels last inside a patch, while ``patchify`` reads them first: as in Wan.
+    """
+    b = tokens.shape[0]
+    pt, ph, pw = patch_size
+    t, h, w = grid
+    x = tokens.reshape(b, t, h, w, pt, ph, pw, -1)
+    return x.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(b, -1, t * pt, h * ph, w * pw)
+
+
+def sinusoid(timestep: Tensor, dim: int) -> Tensor:
+    """Cosines, then sines, of ``timestep`` (any shape) at ``dim / 2`` frequencies: ``... dim``."""
+    half = dim // 2
+    exponent = torch.arange(half, dtype=torch.float32, device=timestep.device) / half
+    angle = timestep.float()[..., None] * torch.exp(-math.log(1e4) * exponent)
+    return torch.cat((angle.cos(), angle.sin()), dim=-1)
+
+
+class MLP(nn.Module):
+    """Two linear layers with an activation between."""
+
+    def __init__(self, dim_in: int, dim_hidden: int, dim_out: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.up = nn.Linear(dim_in, dim_hidden)
+        self.activation = activation
+        self.down = nn.Linear(dim_hidden, dim_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(self.activation(self.up(x)))
+
+
+class ImageEmbedding(nn.Module):
+    """Image states ``b m image_dim`` to the model's width, normalised before and after."""
+
+    def __init__(self, image_dim: int, dim: int, num_positions: int | None) -> None:
+        super().__init__()
+        self.positions = None
+        if num_positions is not None:
+            self.positions = nn.Parameter(torch.zeros(num_positions, image_dim))
+        self.norm_in = nn.LayerNorm(image_dim)
+        self.mlp = MLP(image_dim, image_dim, dim, nn.GELU())
+        self.norm_out = nn.LayerNorm(dim)
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.positions is not None:
+            image = image + self.positions
+        return self.norm_out(self.mlp(self.norm_in(image)))
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention and MLP, the first and last modulated by the noise level."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.eps = config.eps
+        self.scale_shift_table = nn.Parameter(torch.zeros(6, config.dim))
+        self.self_attention = SelfAttention(
+            config.dim, config.num_heads, qk_norm=config.qk_norm is not None, eps=config.eps
+        )
+        self.cross_norm = (
+            nn.LayerNorm(config.dim, eps=config.eps) if config.cross_attn_norm else nn.Identity()
+        )
+        self.cross_attention = CrossAttention(
+            config.dim,
+            config.num_heads,
+            qk_norm=config.qk_norm is not None,
+            eps=config.eps,
+            image_dim=config.added_kv_proj_dim,
+        )
+        self.mlp = MLP(config.dim, config.ffn_dim, config.dim, nn.GELU(approximate="tanh"))
+
+    def forward(
+        self,
+        x: Tensor,  # b n d
+        time: Tensor,  # b g 6 d, float32
+        text: Tensor,  # b m d
+        image: Tensor | None,
+        cos: Tensor,  # n e/2
+        sin: Tensor,
+    ) -> Tensor:
+        modulation = self.scale_shift_table.float() + time
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation.split(1, dim=2)  # b g 1 d
+        attended = self.self_attention(modulate(x, shift_1, scale_1, self.eps), cos, sin)
+        x = add_gated(x, attended, gate_1)
+        x = x + self.cross_attention(self.cross_norm(x), text, image)
+        return add_gated(x, self.mlp(modulate(x, shift_2, scale_2, self.eps)), gate_2)
+
+
+class Transformer(nn.Module):
+    """Noisy latents, their noise levels and a prompt to the network's prediction."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        patch = math.prod(config.patch_size)
+        self.patch_in = nn.Linear(config.in_channels * patch, config.dim)
+        self.time_in = MLP(config.freq_dim, config.dim, config.dim, nn.SiLU())
+        self.time_projection = nn.Linear(config.dim, 6 * config.dim)
+        self.text_in = MLP(config.text_dim, config.dim, config.dim, nn.GELU(approximate="tanh"))
+        self.image_in = None
+        if config.image_dim is not None:
+            self.image_in = ImageEmbedding(config.image_dim, config.dim, config.pos_embed_seq_len)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.scale_shift_table = nn.Parameter(torch.zeros(2, config.dim))
+        self.head = nn.Linear(config.dim, config.out_channels * patch)
+        self._rotary: dict[tuple, tuple[Tensor, Tensor]] = {}
+
+    def forward(
+        self, x: Tensor, level: Tensor, text: Tensor, image: Tensor | None = None
+    ) -> Tensor:
+        """Predict, for every latent, what the model was trained to predict.
+
+        Args:
+            x: ``b in_channels t h w``, each side a multiple of the patch.
+            level: noise level in [0, 1]: ``(b,)``, or one per token ``(b, n)``, or one per
+                token in time ``(b, t / pt)``, which costs less than saying it for each token.
+            text: states ``b m text_dim``, zero past the prompt's end.
+            image: states ``b m image_dim`` for a model with ``image_dim``.
+
+        Returns:
+            ``b out_channels t h w``.
+
+        Raises:
+            UsageError: a shape that does not fit, with the one that would.
+        """
+        grid = self._check(x, level, text, image)
+        cos, sin = self._rotary_table(grid, x.device)
+        time, time_6 = self._embed_time(level)  # b g d, b g 6 d
+        text = self.text_in(text)
+        if self.image_in is not None and image is not None:
+            image = self.image_in(image)
+
+        x = self.patch_in(patchify(x, self.config.patch_size))  # b n d
+        for block in self.blocks:
+            x = block(x, time_6, text, image, cos, sin)
+
+        shift, scale = (self.scale_shift_table.float() + time[:, :, None]).split(1, dim=2)
+        x = self.head(modulate(x, shift, scale, self.config.eps))
+        return unpatchify(x, grid, self.config.patch_size)
+
+    def _embed_time(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Float32 embeddings ``b g d`` and ``b g 6 d`` of the levels, outside of autocast."""
+        if level.ndim == 1:
+            level = level[:, None]
+        with torch.autocast(level.device.type, enabled=False):
+            wave = sinusoid(level.float() * TIMESTEPS, self.config.freq_dim)
+            time = self.time_in(wave.to(self.time_in.up.weight.dtype))
+            time_6 = self.time_projection(F.silu(time).to(self.time_projection.weight.dtype))
+        return time.float(), time_6.float().unflatten(-1, (6, -1))
+
+    def _rotary_table(
+        self, grid: tuple[int, int, int], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        key = (*grid, device)
+        if key not in self._rotary:
+            while len(self._rotary) >= CACHED_GRIDS:
+                self._rotary.pop(next(iter(self._rotary)))
+            cos, sin = rotary_table(grid, self.config.head_dim)
+            self._rotary[key] = cos.to(device), sin.to(device)
+        return self._rotary[key]
+
+    def _check(
+        self, x: Tensor, level: Tensor, text: Tensor, image: Tensor | None
+    ) -> tuple[int, int, int]:
+        """The grid of tokens along t, h, w, if every shape fits."""
+        config = self.config
+        if x.ndim != 5 or x.shape[1] != config.in_channels:
+            raise UsageError(
+                f"The latents have shape {tuple(x.shape)}; this model takes "
+                f"(b, {config.in_channels}, t, h, w).",
+                remedy="Check that latents and transformer belong to the same model.",
+            )
+        b, _, t, h, w = x.shape
+        if any(side < 1 or side % p for side, p in zip((t, h, w), config.patch_size, strict=True)):
+            raise UsageError(
+                f"Latents of t, h, w = {t}, {h}, {w} do not divide into patches of "
+                f"{config.patch_size}.",
+                remedy="Choose a duration and size that are multiples of the model's patch.",
+            )
+        pt, ph, pw = config.patch_size
+        grid = (t // pt, h // ph, w // pw)
+        if max(grid) > config.rope_max_seq_len:
+            raise UsageError(
+                f"The grid of {grid} tokens is longer than rope_max_seq_len = "
+                f"{config.rope_max_seq_len} along one side.",
+                remedy="Make the video in shorter or smaller stretches.",
+            )
+        n = math.prod(grid)
+        if tuple(level.shape) not in ((b,), (b, grid[0]), (b, n)):
+            raise UsageError(
+                f"The noise levels have shape {tuple(level.shape)}; allowed are ({b},), "
+                f"({b}, {grid[0]}) and ({b}, {n}).",
+                remedy="Give one level per clip, per token in time, or per token.",
+            )
+        if text.ndim != 3 or text.shape[0] != b or text.shape[2] != config.text_dim:
+            raise UsageError(
+                f"The text states have shape {tuple(text.shape)}; this model takes "
+                f"({b}, m, {config.text_dim}).",
+                remedy="Check that text encoder and transformer belong to the same model.",
+            )
+        if (image is None) != (config.image_dim is None):
+            raise UsageError(
+                "This model needs image states."
+                if image is None
+                else "This model takes no image states.",
+                remedy="Pass image states exactly to models whose image_dim is set.",
+            )
+        if image is not None:
+            m = config.pos_embed_seq_len or image.shape[1]
+            if image.ndim != 3 or tuple(image.shape) != (b, m, config.image_dim):
+                raise UsageError(
+                    f"The image states have shape {tuple(image.shape)}; this model takes "
+                    f"({b}, {config.pos_embed_seq_len or 'm'}, {config.image_dim}).",
+                    remedy="Check that image encoder and transformer belong to the same model.",
+                )
+        return grid
+
+
+@torch.no_grad()
+def initialize(transformer: Transformer, generator: torch.Generator) -> None:
+    """Fill the weights in place for training from scratch; the same generator, the same weights.
+
+    Linear layers are Xavier-uniform with zero biases, the embeddings of time and text normal
+    with a deviation of 0.02, as in Wan's own initialisation. Zero are the head (so the first
+    prediction is 0), the time projection and every table (adaLN-Zero of DiT, arXiv 2212.09748:
+    gates are closed) and the outputs of cross-attention, which has no gate (PixArt-alpha,
+    arXiv 2310.00426): every block starts as the identity.
+    """
+    for name, module in transformer.named_modules():
+        if isinstance(module, nn.Linear):
+            fan_out, fan_in = module.weight.shape
+            if name.startswith(("time_in", "text_in")):
+                module.weight.normal_(0, 0.02, generator=generator)
+            else:
+                bound = math.sqrt(6 / (fan_in + fan_out))
+                module.weight.uniform_(-bound, bound, generator=generator)
+            module.bias.zero_()
+        elif isinstance(module, nn.LayerNorm | RMSNorm) and module.weight is not None:
+            module.weight.fill_(1)
+            if isinstance(module, nn.LayerNorm):
+                module.bias.zero_()
+    if transformer.image_in is not None and transformer.image_in.positions is not None:
+        transformer.image_in.positions.normal_(0, 0.02, generator=generator)
+    closed = [transformer.head, transformer.time_projection]
+    for block in transformer.blocks:
+        assert isinstance(block, Block)
+        closed.append(block.cross_attention.out)
+        block.scale_shift_table.zero_()
+    transformer.scale_shift_table.zero_()
+    for linear in closed:
+        linear.weight.zero_()

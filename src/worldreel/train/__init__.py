@@ -1,0 +1,1 @@
+"""Recipe -> steps -> checkpoints -> a model's folder."""

@@ -1,0 +1,77 @@
+"""From a run's last checkpoint to a model's folder."""
+
+from pathlib import Path
+from typing import cast
+
+from worldreel.core.errors import WorldreelError
+from worldreel.data.shards import read_manifest
+from worldreel.models.autoencoder import Autoencoder
+from worldreel.train.checkpoint import load_latest
+from worldreel.train.parse import plain
+from worldreel.train.recipe import TransformerRecipe, recipe_from
+from worldreel.weights.description import (
+    Durations,
+    ModelDescription,
+    Sampling,
+    Sizes,
+    TextEncoding,
+)
+from worldreel.weights.save import StorageDtype, save_model
+
+
+def export_model(
+    run: Path, autoencoder: Autoencoder, shards: Path, num_tokens: int, out: Path
+) -> ModelDescription:
+    """Writes the averaged weights of ``run``'s last checkpoint as a folder for ``load_model``.
+
+    Args:
+        run: a transformer's run folder; the recipe is the one in the checkpoint.
+        autoencoder: the one that made the latents.
+        shards: the clips that it was trained on; their rate, size and length are noted.
+        num_tokens: tokens of a prompt that the model sees.
+        out: the model's folder.
+
+    Raises:
+        WorldreelError: the run has no checkpoint, or a weight is not finite as stored.
+    """
+    checkpoint = load_latest(Path(run) / "checkpoints")
+    if checkpoint is None:
+        raise WorldreelError(f"{run} has no checkpoint.", remedy="Train first.")
+    recipe = recipe_from(checkpoint.recipe)
+    if not isinstance(recipe, TransformerRecipe):
+        raise WorldreelError(f"{run} is a run of kind {recipe.kind!r}, not 'transformer'.")
+    clip = read_manifest(shards)[0]
+    release, sample = recipe.release, recipe.sample
+    size = (clip["width"], clip["height"])
+    frames = max(bucket.num_frames for bucket in recipe.stages[-1].buckets)
+    frames *= autoencoder.stride[0]
+    description = ModelDescription(
+        name=recipe.name,
+        version=release.version,
+        license=release.license,
+        summary=release.summary,
+        prediction="x_0" if recipe.prediction == "x_0" else "v",
+        level_channel=recipe.level_channel,
+        takes=release.takes,
+        fps=round(clip["fps"]),
+        size=Sizes(default=size, min=release.size_min, max=release.size_max, trained=(size,)),
+        seconds=Durations(default=frames / clip["fps"], max=release.seconds_max),
+        sampling=Sampling(
+            num_inference_steps=sample.num_inference_steps,
+            guidance_scale=sample.guidance_scale,
+            guidance_interval=sample.guidance_interval,
+            shift=sample.shift,
+            solver="euler" if sample.solver == "euler" else "unipc",
+        ),
+        text=TextEncoding(encoder="minilm", num_tokens=num_tokens),
+        transformer=plain(recipe.model),
+        autoencoder=plain(autoencoder.config),
+        stride=autoencoder.stride,
+        first_frame_alone=autoencoder.first_frame_alone,
+    )
+    states = {
+        "transformer": checkpoint.part("model") | checkpoint.part("ema"),
+        "autoencoder": autoencoder.state_dict(),
+    }
+    dtype = cast(StorageDtype, release.dtype)
+    return save_model(Path(out), description, states, dict.fromkeys(states, dtype))

@@ -1,0 +1,196 @@
+"""Training of the diffusion transformer by flow matching on cached latents."""
+
+import json
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from worldreel.core.errors import UsageError
+from worldreel.core.randomness import derive_seed, torch_generator
+from worldreel.data.cache import TextStates
+from worldreel.data.sampler import batch_indices
+from worldreel.diffusion.guidance import guidance_applies, guide
+from worldreel.diffusion.levels import training_levels
+from worldreel.diffusion.path import interpolate, velocity, velocity_from_x_0
+from worldreel.diffusion.schedule import timesteps
+from worldreel.diffusion.solvers import Solver, integrate
+from worldreel.generate.denoiser import Denoiser, Prediction
+from worldreel.media.sheet import contact_sheet, save_image
+from worldreel.models.autoencoder import Autoencoder
+from worldreel.models.transformer import Transformer, initialize
+from worldreel.train.loop import FitResult, fit
+from worldreel.train.recipe import Bucket, TransformerRecipe
+
+
+def flow_matching_loss(
+    denoiser: Denoiser, x_0: Tensor, eps: Tensor, level: Tensor, text: Tensor, min_level: float
+) -> Tensor:
+    """Mean square error of the velocity over the frames that are not given clean; a scalar.
+
+    Args:
+        denoiser: the network; its output becomes a velocity there.
+        x_0: latents ``b c t h w``.
+        eps: noise of the same shape.
+        level: noise levels ``b t`` in [0, 1]; frames at 0 are given and have no loss.
+        text: states of the prompts ``b n d``.
+        min_level: below it a frame's loss is weighted by ``(level / min_level)^2``.
+    """
+    t = level[:, None, :, None, None]
+    x_t = interpolate(x_0, eps, t)
+    target = velocity(x_0, eps)
+    if denoiser.prediction == "x_0":  # the same above t_min, and reachable below it
+        target = velocity_from_x_0(x_t, x_0, t, denoiser.t_min)
+    error = (denoiser(x_t, level, text).float() - target).square().mean(dim=(1, 3, 4))  # b t
+    weight = (level / min_level).clamp(max=1).square()
+    return (weight * error).sum() / (level > 0).sum().clamp(min=1)
+
+
+class TransformerTask:
+    """Clips' latents with one of their captions, stage by stage."""
+
+    def __init__(
+        self, recipe: TransformerRecipe, latents: Path, text: Path, autoencoder: Autoencoder
+    ) -> None:
+        self.recipe = recipe
+        self.latents: NDArray[np.float16] = np.load(Path(latents) / "latents.npy", mmap_mode="r")
+        captions = (Path(latents) / "captions.json").read_text(encoding="utf-8")
+        self.captions: list[list[str]] = json.loads(captions)
+        self.text = TextStates(text)
+        self.autoencoder = autoencoder
+        self.num_held_out = min(recipe.num_held_out, len(self.latents) // 2)
+        self.num_train = len(self.latents) - self.num_held_out
+        self._check()
+        self.transformer = Transformer(recipe.model)
+        initialize(self.transformer, torch_generator(recipe.seed, "weights"))
+        self.module: nn.Module = self.transformer
+        self.blocks = list(self.transformer.blocks)
+        self.denoiser = Denoiser(
+            self.transformer, cast(Prediction, recipe.prediction), recipe.level_channel
+        )
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, int]:
+        """The flow-matching loss of one batch."""
+        bucket, stream, place = self.bucket_at(step)
+        seed = derive_seed(self.recipe.seed, "bucket", stream)
+        indices = batch_indices(seed, place, bucket.batch_size, self.num_train)
+        x_0 = self._clips(indices, bucket.num_frames)
+        text = self.text(self._captions(indices, generator))
+        return self._loss(x_0, text, generator), bucket.batch_size
+
+    def bucket_at(self, step: int) -> tuple[Bucket, str, int]:
+        """The bucket of a step, the name of its stream of clips, and the place in the stream."""
+        number, first = 0, 0
+        for stage in self.recipe.stages[:-1]:
+            if step < first + stage.steps:
+                break
+            number, first = number + 1, first + stage.steps
+        buckets = self.recipe.stages[number].buckets
+        weights = np.array([bucket.weight for bucket in buckets])
+        draw = derive_seed(self.recipe.seed, "bucket of step", step) / 2**63
+        choice = int(np.searchsorted(np.cumsum(weights / weights.sum()), draw, side="right"))
+        choice = min(choice, len(buckets) - 1)
+        return buckets[choice], f"{number}.{choice}", step - first
+
+    @torch.no_grad()
+    def held_out_loss(self) -> float:
+        """The loss on clips that are never trained on, always with the same noise."""
+        num_frames = max(bucket.num_frames for bucket in self.recipe.stages[-1].buckets)
+        losses: list[float] = []
+        for start in range(self.num_train, len(self.latents), 16):
+            indices = np.arange(start, min(start + 16, len(self.latents)))
+            text = self.text([self.captions[i][0] for i in indices])
+            generator = torch_generator(self.recipe.seed, "held out", start)
+            loss = self._loss(self._clips(indices, num_frames), text, generator)
+            losses += [float(loss)] * len(indices)
+        return sum(losses) / len(losses)
+
+    def sample(self, path: Path) -> dict[str, float]:
+        """Clips made from held-out captions, and the loss on held-out clips."""
+        config = self.recipe.sample
+        count = min(config.num_clips, self.num_held_out)
+        indices = np.linspace(self.num_train, len(self.latents) - 1, count).astype(int)
+        prompts = [self.captions[i][0] for i in indices]
+        latents = self.generate(prompts, torch_generator(self.recipe.seed, "sample"))
+        clips = []
+        for clip in latents.split(1):
+            video = (self.autoencoder.decode(clip)[0] + 1) * 127.5  # 3 t h w
+            clips.append(video.round().to(torch.uint8).permute(1, 2, 3, 0).numpy())
+        save_image(path, contact_sheet(clips, prompts, columns=2, num_frames=8))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.run.autocast):
+            return {"held_out_loss": self.held_out_loss()}
+
+    @torch.no_grad()
+    def generate(self, prompts: list[str], generator: torch.Generator) -> Tensor:
+        """Latents ``b c t h w`` for prompts that are in the text cache; nothing is given."""
+        config = self.recipe.sample
+        num_frames = max(bucket.num_frames for bucket in self.recipe.stages[-1].buckets)
+        channels, _, height, width = self.latents.shape[1:]
+        shape = (len(prompts), channels, num_frames, height, width)
+        x = torch.randn(shape, generator=generator)
+        text, empty = self.text(prompts), self.text([""] * len(prompts))
+
+        def v(x: Tensor, t: Tensor) -> Tensor:
+            level = t.float().expand(len(prompts), num_frames)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.run.autocast):
+                cond = self.denoiser(x, level, text)
+                if not guidance_applies(float(t), config.guidance_scale, config.guidance_interval):
+                    return cond
+                return guide(cond, self.denoiser(x, level, empty), config.guidance_scale)
+
+        times = timesteps(config.num_inference_steps, config.shift)
+        return integrate(v, x, times, cast(Solver, config.solver))
+
+    def _loss(self, x_0: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
+        eps = torch.randn(x_0.shape, generator=generator)
+        batch, _, num_frames = x_0.shape[:3]
+        level = training_levels(batch, num_frames, generator, config=self.recipe.levels)
+        return flow_matching_loss(self.denoiser, x_0, eps, level, text, self.recipe.min_level)
+
+    def _clips(self, indices: NDArray[np.int64], num_frames: int) -> Tensor:
+        return torch.from_numpy(self.latents[indices, :, :num_frames].astype(np.float32))
+
+    def _captions(self, indices: NDArray[np.int64], generator: torch.Generator) -> list[str]:
+        draws = torch.rand(len(indices), 2, generator=generator).tolist()
+        wordings = [self.captions[i] for i in indices]
+        return [
+            "" if drop < self.recipe.caption_dropout else words[int(which * len(words))]
+            for words, (drop, which) in zip(wordings, draws, strict=True)
+        ]
+
+    def _check(self) -> None:
+        recipe, model = self.recipe, self.recipe.model
+        _, channels, longest, height, width = self.latents.shape
+        expected = {
+            "in_channels": channels + int(recipe.level_channel),
+            "out_channels": channels,
+            "text_dim": self.text.dim,
+        }
+        for name, value in expected.items():
+            if getattr(model, name) != value:
+                raise UsageError(
+                    f"model.{name} is {getattr(model, name)}; with these latents and this text "
+                    f"encoder it must be {value}."
+                )
+        patch = model.patch_size
+        if height % patch[1] or width % patch[2]:
+            raise UsageError(
+                f"model.patch_size is {list(patch)}; latents of {height}x{width} do not divide."
+            )
+        for stage in recipe.stages:
+            for bucket in stage.buckets:
+                if bucket.num_frames % patch[0] or bucket.num_frames > longest:
+                    raise UsageError(
+                        f"a bucket has num_frames {bucket.num_frames}; it is a multiple of "
+                        f"{patch[0]} up to {longest}."
+                    )
+
+
+def train_transformer(
+    recipe: TransformerRecipe, latents: Path, text: Path, autoencoder: Autoencoder, folder: Path
+) -> FitResult:
+    """Trains in ``folder`` on what ``cache_latents`` and ``cache_text`` made."""
+    return fit(TransformerTask(recipe, latents, text, autoencoder), recipe, folder)

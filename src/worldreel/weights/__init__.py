@@ -1,0 +1,1 @@
+"""Models as files: their description, their catalogue, and safetensors in and out."""

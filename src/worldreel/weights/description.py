@@ -1,0 +1,259 @@
+"""What a model says about itself in its ``model.json``; no tensors, no torch."""
+
+import dataclasses
+import difflib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from worldreel.core.errors import WorldreelError
+
+FILE_NAME = "model.json"
+TAKES = ("text", "first_frame", "last_frame", "clip", "mask")
+"""What a model can be given: words, a picture at an end, a stretch of video, a free region."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoding:
+    """Which encoder reads the prompt, and how many tokens of it the model sees."""
+
+    encoder: Literal["minilm"]
+    num_tokens: int
+
+    def __post_init__(self) -> None:
+        _check("text.num_tokens", self.num_tokens, 1, 4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Sizes in pixels; pairs are width, height."""
+
+    default: tuple[int, int]
+    min: int
+    """The least that a side may have."""
+    max: int
+    trained: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("size.min", self.min, 1, 16384)
+        _check("size.max", self.max, self.min, 16384)
+        for side in self.default:
+            _check("size.default", side, self.min, self.max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Durations:
+    """Durations in seconds."""
+
+    default: float
+    """What the model was trained on."""
+    max: float
+
+    def __post_init__(self) -> None:
+        _check("seconds.default", self.default, 1e-3, 86400)
+        _check("seconds.max", self.max, self.default, 86400)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the model is best sampled where the request does not say otherwise."""
+
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    """The times between which guidance is applied, 0 data and 1 noise, both included."""
+    shift: float = 1.0
+    solver: Literal["euler", "unipc"] = "unipc"
+
+    def __post_init__(self) -> None:
+        _check("sampling.num_inference_steps", self.num_inference_steps, 1, 200)
+        _check("sampling.guidance_scale", self.guidance_scale, 0, 20)
+        _check("sampling.guidance_interval", self.guidance_interval[1], 0, 1)
+        _check("sampling.guidance_interval", self.guidance_interval[0], 0, 1)
+        _check("sampling.shift", self.shift, 1e-3, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFile:
+    """A file as it was written: anything else is not loaded."""
+
+    sha256: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+            raise _wrong("sha256", self.sha256, "64 hexadecimal digits, lower case")
+        _check("size_bytes", self.size_bytes, 1, 2**50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """Everything that the rest of the program knows about a model before loading it.
+
+    What differs between models is data here, never an ``if`` on a name.
+
+    Raises:
+        WorldreelError: a value outside its range, with the range.
+    """
+
+    name: str
+    version: str
+    license: str
+    """An SPDX identifier."""
+    summary: str
+    prediction: Literal["x_0", "v"]
+    """What the network's output is: the data, or the velocity ``eps - x_0``."""
+    level_channel: bool
+    """Whether the noise level of each latent frame is one more channel of the input."""
+    takes: tuple[str, ...]
+    """Out of `TAKES`."""
+    fps: int
+    """Frames per second that the model was trained on."""
+    size: Sizes
+    seconds: Durations
+    sampling: Sampling
+    text: TextEncoding
+    transformer: dict[str, Any]
+    """Arguments of ``TransformerConfig``."""
+    autoencoder: dict[str, Any]
+    """Arguments of ``AutoencoderConfig``."""
+    stride: tuple[int, int, int] = (1, 16, 16)
+    """Frames, rows and columns of pixels per latent; the autoencoder must have the same."""
+    first_frame_alone: bool = False
+    """Whether the first frame has a latent frame to itself, whatever the temporal stride."""
+    files: dict[str, WeightsFile] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in self.name):
+            raise _wrong("name", self.name, "letters, digits and - _ .")
+        _check("fps", self.fps, 1, 240)
+        for unit in self.stride:
+            _check("stride", unit, 1, 256)
+        unknown = [what for what in self.takes if what not in TAKES]
+        if unknown or "text" not in self.takes:
+            raise _wrong("takes", list(self.takes), f"text, and others of {', '.join(TAKES)}")
+        for name in self.files:
+            if Path(name).name != name or not name.endswith(".safetensors"):
+                raise _wrong("files", name, "the plain name of a .safetensors file")
+
+    @property
+    def patch_size(self) -> tuple[int, int, int]:
+        """Latent frames, rows and columns per token."""
+        t, h, w = self.transformer.get("patch_size", (1, 2, 2))
+        return t, h, w
+
+    @property
+    def size_multiple(self) -> tuple[int, int]:
+        """What width and height in pixels must be multiples of, to be cut into patches."""
+        _, stride_h, stride_w = self.stride
+        _, patch_h, patch_w = self.patch_size
+        return stride_w * patch_w, stride_h * patch_h
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all its files of weights."""
+        return sum(file.size_bytes for file in self.files.values())
+
+    def to_json(self) -> str:
+        """The text of a ``model.json``."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = FILE_NAME) -> "ModelDescription":
+        """Reads what `to_json` wrote.
+
+        Raises:
+            WorldreelError: not JSON, a missing or unknown key, a value of another type or
+                outside its range; ``source`` is named.
+        """
+        try:
+            values = json.loads(text)
+            return _parse(cls, values, "")
+        except json.JSONDecodeError as error:
+            raise WorldreelError(
+                f"{source} is not JSON: {error}.", remedy="Get the model's folder again."
+            ) from error
+        except WorldreelError as error:
+            raise WorldreelError(
+                f"{source}: {error.message}",
+                remedy=error.remedy or "Correct it, or get the model's folder again.",
+            ) from error
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelDescription":
+        """The description in a model's folder; raises WorldreelError if there is none."""
+        path = folder / FILE_NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorldreelError(
+                f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
+                remedy="A model is a folder with a model.json and its safetensors files.",
+            ) from error
+        return cls.from_json(text, str(path))
+
+
+def _parse(kind: Any, value: Any, place: str) -> Any:
+    """``value`` as JSON gives it, as the type ``kind``; raises WorldreelError if it is not."""
+    origin, args = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise _wrong(place or "the description", value, "an object")
+        return _parse_object(kind, value, place)
+    if origin is Literal:
+        if value not in args:
+            raise _wrong(place, value, "one of " + ", ".join(map(repr, args)))
+        return value
+    if origin is tuple:
+        if not isinstance(value, list) or (args[-1] is not Ellipsis and len(value) != len(args)):
+            length = "" if args[-1] is Ellipsis else f" of {len(args)}"
+            raise _wrong(place, value, f"a list{length}")
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        return tuple(_parse(k, v, place) for k, v in zip(kinds, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _wrong(place, value, "an object")
+        return {key: _parse(args[1], item, f"{place}.{key}") for key, item in value.items()}
+    if kind is Any:
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise _wrong(place, value, words[kind])
+    return value
+
+
+def _parse_object(kind: type, values: dict[str, Any], place: str) -> Any:
+    prefix = f"{place}." if place else ""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, n=1)
+            hint = f"Did you mean {prefix}{close[0]}? " if close else ""
+            raise WorldreelError(
+                f"unknown key {prefix}{key}.",
+                remedy=f"{hint}A newer version of worldreel may be needed to read this model.",
+            )
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise WorldreelError(f"{', '.join(prefix + name for name in missing)} missing.")
+    hints = get_type_hints(kind)
+    return kind(**{name: _parse(hints[name], v, prefix + name) for name, v in values.items()})
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise _wrong(name, value, f"from {low:g} to {high:g}")
+
+
+def _wrong(name: str, value: Any, expected: str) -> WorldreelError:
+    return WorldreelError(f"{name} is {value!r}; it must be {expected}.")

@@ -1,0 +1,177 @@
+"""From a model's folder to networks that are ready to run, every byte checked first."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from worldreel.core.errors import WorldreelError
+from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
+from worldreel.models.text import TextEncoder, load_minilm
+from worldreel.models.transformer import Transformer, TransformerConfig
+from worldreel.weights.catalogue import find_model
+from worldreel.weights.description import ModelDescription
+
+TRANSFORMER_FILE = "transformer.safetensors"
+AUTOENCODER_FILE = "autoencoder.safetensors"
+
+FLOAT32_MODULES = ("time_in", "time_projection")
+"""Modules whose matrices stay in float32: modulation is computed so (as Wan does)."""
+
+GET_AGAIN = "Get the model's folder again; nothing of it was used."
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in memory, in evaluation mode.
+
+    Args:
+        dtype: what its large products are computed in; states, norms, and what is
+            added up over steps stay in float32.
+    """
+
+    description: ModelDescription
+    transformer: Transformer
+    autoencoder: Autoencoder
+    text: TextEncoder
+    dtype: torch.dtype
+
+
+def load_model(name_or_folder: str | Path, dtype: torch.dtype | None = None) -> LoadedModel:
+    """Loads a model by name or folder.
+
+    Args:
+        dtype: float32 or bfloat16; by default whichever this processor multiplies faster.
+
+    Raises:
+        UsageError: there is no such model.
+        WorldreelError: a file is missing, truncated, altered or not safetensors, or its
+            weights do not fit the description.
+    """
+    folder = find_model(name_or_folder)
+    description = ModelDescription.read(folder)
+    dtype = fastest_dtype() if dtype is None else dtype
+    assert dtype in (torch.float32, torch.bfloat16), dtype
+    for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
+        if name not in description.files:
+            raise WorldreelError(f"{folder / 'model.json'} does not list {name}.", remedy=GET_AGAIN)
+    for name in description.files:
+        check_file(folder, name, description)
+    with torch.device("meta"):
+        try:
+            transformer = Transformer(TransformerConfig(**description.transformer))
+            autoencoder = Autoencoder(AutoencoderConfig(**description.autoencoder))
+        except TypeError as error:
+            raise WorldreelError(
+                f"{folder / 'model.json'} describes a network that this version does not know: "
+                f"{error}.",
+                remedy="A newer version of worldreel may be needed to run this model.",
+            ) from error
+    _check_networks(transformer, autoencoder, description)
+    return LoadedModel(
+        description,
+        _fill(transformer, folder / TRANSFORMER_FILE, dtype),
+        _fill(autoencoder, folder / AUTOENCODER_FILE, dtype),
+        load_minilm(num_tokens=description.text.num_tokens),
+        dtype,
+    )
+
+
+def check_file(folder: Path, name: str, description: ModelDescription) -> None:
+    """Raises WorldreelError unless a file is, byte for byte, the one that was described."""
+    path, expected = folder / name, description.files[name]
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes != expected.size_bytes:
+            state = "truncated" if size_bytes < expected.size_bytes else "too long"
+            raise WorldreelError(
+                f"{path} is {state}: it has {size_bytes} bytes, expected {expected.size_bytes}.",
+                remedy=GET_AGAIN,
+            )
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise WorldreelError(f"{path} is missing.", remedy=GET_AGAIN) from error
+    except OSError as error:
+        raise WorldreelError(
+            f"{path} cannot be read: {error.strerror or error}.", remedy=GET_AGAIN
+        ) from error
+    if sha256 != expected.sha256:
+        raise WorldreelError(
+            f"{path} was altered: its sha256 is {sha256[:12]}…, expected {expected.sha256[:12]}….",
+            remedy=GET_AGAIN,
+        )
+
+
+def fastest_dtype() -> torch.dtype:
+    """bfloat16 where there is hardware for its products, otherwise float32."""
+    if torch.cuda.is_available():
+        return torch.bfloat16
+    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def _fill(module: Module, path: Path, dtype: torch.dtype) -> Module:
+    """Gives a module without storage the weights of a file that was checked."""
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise WorldreelError(
+            f"{path} is not a safetensors file: {error}.",
+            remedy=f"Only safetensors is ever loaded. {GET_AGAIN}",
+        ) from error
+    module = module.to_empty(device="cpu")
+    _check_state(module.state_dict(), state, path)
+    module.load_state_dict(state)  # copies into float32, keeping each tensor's memory format
+    if dtype is not torch.float32:
+        for name, part in module.named_modules():
+            if isinstance(part, nn.Linear | nn.Conv2d) and not name.startswith(FLOAT32_MODULES):
+                part.to(dtype)
+    return module.eval().requires_grad_(False)
+
+
+def _check_state(wanted: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    missing, surplus = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+    if missing or surplus:
+        what = f"lacks {sorted(missing)[0]}" if missing else f"holds {sorted(surplus)[0]} as well"
+        raise WorldreelError(
+            f"{path} does not fit the description beside it: it {what} "
+            f"({len(missing)} missing, {len(surplus)} too many).",
+            remedy=GET_AGAIN,
+        )
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            raise WorldreelError(
+                f"{path} does not fit the description beside it: {name} has shape "
+                f"{tuple(found[name].shape)}, expected {tuple(tensor.shape)}.",
+                remedy=GET_AGAIN,
+            )
+
+
+def _check_networks(
+    transformer: Transformer, autoencoder: Autoencoder, description: ModelDescription
+) -> None:
+    channels = autoencoder.latent_channels
+    wanted = {
+        "stride": (tuple(autoencoder.stride), description.stride),
+        "first_frame_alone": (autoencoder.first_frame_alone, description.first_frame_alone),
+        "transformer.out_channels": (channels, transformer.config.out_channels),
+        "transformer.in_channels": (
+            channels + description.level_channel,
+            transformer.config.in_channels,
+        ),
+    }
+    for name, (expected, found) in wanted.items():
+        if expected != found:
+            raise WorldreelError(
+                f"The description of {description.name} says {name} {found}; "
+                f"with its autoencoder it must be {expected}.",
+                remedy=GET_AGAIN,
+            )

@@ -1,0 +1,294 @@
+"""From a request to frames, with a model of random weights."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from tests.tiny_model import DESCRIPTION, tiny_model, tiny_networks
+
+from worldreel.core.errors import UsageError
+from worldreel.diffusion.path import interpolate, velocity
+from worldreel.generate.denoiser import Denoiser
+from worldreel.generate.engine import generate, sample
+from worldreel.generate.plan import evaluation_flops, make_plan
+from worldreel.generate.request import Request
+
+
+def request(**kwargs) -> Request:
+    return Request(**{"prompt": "a red ball falls", "seed": 7, **kwargs})
+
+
+def frames(model, **kwargs) -> np.ndarray:
+    return np.concatenate(list(generate(model, request(**kwargs))))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+# the denoiser
+
+
+class Recorder:
+    """In place of a transformer: keeps what it was given, says what it is told."""
+
+    def __init__(self, patch_size, says=None):
+        self.config = type("Config", (), {"patch_size": patch_size})
+        self.says = says
+
+    def __call__(self, x, level, text):
+        self.x, self.level = x, level
+        return x[:, :4] if self.says is None else self.says
+
+
+def test_a_perfect_prediction_of_data_becomes_the_exact_velocity():
+    generator = torch.Generator().manual_seed(0)
+    x_0, eps = torch.randn(2, 2, 4, 8, 2, 2, generator=generator)
+    level = torch.rand(2, 8, generator=generator).clamp(min=0.02)
+    x_t = interpolate(x_0, eps, level[:, None, :, None, None])
+    text = torch.zeros(2, 1, 1)
+    says_x_0 = Denoiser(Recorder((4, 2, 2), x_0), "x_0", True)
+    says_v = Denoiser(Recorder((4, 2, 2), velocity(x_0, eps)), "v", True)
+    for denoiser in (says_x_0, says_v):
+        torch.testing.assert_close(
+            denoiser(x_t, level, text), velocity(x_0, eps), rtol=1e-4, atol=1e-4
+        )
+        torch.testing.assert_close(denoiser.x_0(x_t, level, text), x_0, rtol=1e-4, atol=1e-4)
+
+
+def test_a_given_frame_has_a_finite_velocity():
+    denoiser = Denoiser(Recorder((1, 2, 2)), "x_0", False)
+    v = denoiser(torch.ones(1, 4, 2, 2, 2), torch.tensor([[0.0, 1.0]]), torch.zeros(1, 1, 1))
+    assert v.isfinite().all()
+
+
+def test_the_network_sees_each_frames_level_as_a_channel_and_their_mean_as_the_tokens():
+    recorder = Recorder((4, 2, 2))
+    level = torch.tensor([[0.0, 0.2, 0.4, 0.6, 1.0, 1.0, 1.0, 1.0]])
+    Denoiser(recorder, "x_0", True)(torch.zeros(1, 4, 8, 2, 6), level, torch.zeros(1, 1, 1))
+    torch.testing.assert_close(recorder.level, torch.tensor([[0.3, 1.0]]))
+    assert recorder.x.shape == (1, 5, 8, 2, 6)
+    assert torch.equal(recorder.x[0, 4, :, 1, 5], level[0])
+
+
+def test_a_level_per_frame_that_is_shared_is_the_same_as_one_level():
+    transformer, _ = tiny_networks()
+    x, text = torch.randn(2, 5, 8, 2, 4), torch.randn(2, 3, 384)
+    per_patch = transformer(x, torch.tensor([[0.3, 0.3], [0.8, 0.8]]), text)
+    torch.testing.assert_close(per_patch, transformer(x, torch.tensor([0.3, 0.8]), text))
+
+
+# the request
+
+BAD = [
+    ({"prompt": ""}, "empty", "Say what"),
+    ({"prompt": " \n\t "}, "empty", "Say what"),
+    ({"prompt": "x" * 40_000}, "40,000 characters; at most 32,000", "Shorten"),
+    ({"prompt": "a\x07b"}, "U+0007 at place 2", "Remove"),
+    ({"prompt": "a \ud800 ball"}, "U+D800", "Remove"),
+    ({"negative_prompt": "\x1b[2J"}, "negative prompt holds the control character U+001B", ""),
+    ({"negative_prompt": "x" * 40_000}, "negative prompt has 40,000", ""),
+    ({"width": 50}, "width is 50 pixels; tiny needs a multiple of 32 from 32 to 96", "32 or 64"),
+    ({"height": 95}, "height is 95", "64 or 96"),
+    ({"width": 4096}, "width is 4096; it must be a whole number from 32 to 96", ""),
+    ({"height": 0}, "height is 0", ""),
+    ({"width": -64}, "width is -64", ""),
+    ({"seconds": 0}, "duration is 0 seconds", "up to 2 seconds"),
+    ({"seconds": -1}, "duration is -1 seconds", ""),
+    ({"seconds": 10_000}, "duration is 10000 seconds; tiny makes from 1 frame", "up to 2 s"),
+    ({"seconds": math.nan}, "duration is nan", ""),
+    ({"seconds": math.inf}, "duration is inf", ""),
+    ({"seconds": 0.3}, "3.6 frames, not a whole number", "0.25 s (3 frames) or 0.333333 s"),
+    ({"seconds": 0.01}, "not a whole number", "0.0833333 s (1 frames)"),
+    ({"fps": 24}, "24 frames per second; tiny makes 12", "1, 2, 3, 4, 6, 12"),
+    ({"fps": 5}, "5 frames per second", "1, 2, 3, 4, 6, 12"),
+    ({"fps": 0}, "0 frames per second", ""),
+    ({"fps": math.nan}, "nan frames per second", ""),
+    (
+        {"num_inference_steps": 0},
+        "inference steps is 0; it must be a whole number from 1 to 200",
+        "",
+    ),
+    ({"num_inference_steps": 201}, "201", ""),
+    ({"guidance_scale": -0.1}, "guidance scale is -0.1; it must be from 0 to 20", ""),
+    ({"guidance_scale": 21.0}, "guidance scale is 21", ""),
+    ({"guidance_scale": math.nan}, "guidance scale is nan", ""),
+    ({"seed": -1}, "seed is -1", ""),
+    ({"seed": 2**64}, "seed is 18446744073709551616", ""),
+]
+
+
+@pytest.mark.parametrize(("bad", "says", "remedy"), BAD, ids=[str(b)[:40] for b, _, _ in BAD])
+def test_a_request_that_cannot_be_is_refused_with_value_range_and_remedy(bad, says, remedy):
+    with pytest.raises(UsageError) as error:
+        request(**bad).validate(DESCRIPTION)
+    assert says in error.value.message
+    assert error.value.remedy and remedy in error.value.remedy
+    assert len(str(error.value)) < 400
+
+
+def test_what_is_left_open_is_the_models_choice_and_nothing_else_changes():
+    complete = Request(prompt="a cube").validate(DESCRIPTION)
+    assert (complete.width, complete.height) == (64, 32)
+    assert (complete.seconds, complete.fps) == (0.75, 12)
+    assert (complete.num_inference_steps, complete.guidance_scale) == (3, 3.0)
+    assert complete.seed is not None
+    assert complete.validate(DESCRIPTION) == complete
+    assert Request(prompt="a cube").validate(DESCRIPTION).seed != complete.seed
+    chosen = request(width=96, height=96, seconds=0.5, guidance_scale=0.0, num_inference_steps=9)
+    assert chosen.validate(DESCRIPTION) == dataclasses.replace(chosen, fps=12)
+
+
+def test_the_remedies_for_a_duration_are_accepted():
+    for text in ("0.0833333", "0.333333", "0.25"):
+        assert request(seconds=float(text)).validate(DESCRIPTION).num_frames >= 1
+
+
+# the plan
+
+
+def test_a_plan_fills_latent_frames_up_to_whole_patches():
+    plan = make_plan(request(), DESCRIPTION)
+    assert plan.num_frames == plan.num_made_frames == plan.num_latent_frames == 9
+    assert plan.latent_shape == (4, 12, 2, 4)
+    assert plan.num_tokens == 3 * 1 * 2
+    assert plan.notes == ()
+
+
+def test_a_plan_counts_two_evaluations_where_guidance_applies():
+    # three steps with a shift of 2 are at 1, 0.8 and 0.5; the interval ends at 0.9
+    assert make_plan(request(), DESCRIPTION).num_evaluations == 1 + 2 + 2
+    assert make_plan(request(guidance_scale=1.0), DESCRIPTION).num_evaluations == 3
+
+
+def test_a_plan_says_what_it_will_do_differently():
+    plan = make_plan(request(fps=4, width=96, seconds=1), DESCRIPTION)
+    assert plan.num_frames == 4 and plan.keep_every == 3 and plan.num_made_frames == 10
+    assert any("trained on 0.75 s; 1 s may" in note for note in plan.notes)
+    assert any("every 3rd is kept" in note for note in plan.notes)
+    assert any("trained at 64x32" in note for note in plan.notes)
+
+
+def test_a_plan_for_a_causal_autoencoder_counts_the_first_frame_alone():
+    description = dataclasses.replace(DESCRIPTION, stride=(4, 16, 16), first_frame_alone=True)
+    assert make_plan(request(seconds=9 / 12), description).num_latent_frames == 3
+    assert make_plan(request(seconds=10 / 12), description).num_latent_frames == 4
+    assert make_plan(request(seconds=1 / 12), description).num_latent_frames == 1
+
+
+def test_estimated_operations_are_those_that_torch_counts():
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    transformer, _ = tiny_networks()
+    plan = make_plan(request(), DESCRIPTION)
+    x = torch.zeros(1, 5, *plan.latent_shape[1:])
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        transformer(x, torch.tensor([0.5]), torch.zeros(1, 8, 384))
+    counted = counter.get_total_flops()
+    assert evaluation_flops(DESCRIPTION, plan.num_tokens) == pytest.approx(counted, rel=0.05)
+
+
+# the engine
+
+
+def test_exactly_the_frames_that_were_asked_for_come_out(model):
+    video = frames(model)
+    assert video.shape == (9, 32, 64, 3) and video.dtype == np.uint8
+    assert frames(model, seconds=1 / 12).shape == (1, 32, 64, 3)
+    assert frames(model, seconds=0.25, width=32, height=64).shape == (3, 64, 32, 3)
+    assert video.std() > 1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_another_video(model):
+    one = frames(model)
+    torch.manual_seed(123)
+    assert np.array_equal(one, frames(model))
+    assert not np.array_equal(one, frames(model, seed=8))
+
+
+def test_the_prompt_and_what_it_is_guided_away_from_matter(model):
+    one = frames(model)
+    assert not np.array_equal(one, frames(model, prompt="a blue cube slides"))
+    assert not np.array_equal(one, frames(model, negative_prompt="blurry"))
+    assert not np.array_equal(one, frames(model, guidance_scale=1.0))
+
+
+def test_a_lower_rate_keeps_every_nth_frame_of_the_same_video(model):
+    full, third = frames(model, seconds=1.0), frames(model, seconds=1.0, fps=4)
+    assert len(third) == 4
+    assert np.array_equal(third, full[::3])
+
+
+def test_frames_given_clean_come_back_bit_for_bit_and_change_the_others(model):
+    plan = make_plan(request(), DESCRIPTION)
+    given = torch.randn(1, *plan.latent_shape)
+    level = torch.ones(1, plan.latent_shape[1])
+    level[:, :2] = 0
+    free = sample(model, plan)
+    held = sample(model, plan, given=given, given_level=level)
+    assert torch.equal(held[:, :, :2], given[:, :, :2])
+    assert not torch.allclose(held[:, :, 2:], free[:, :, 2:])
+    nothing = sample(model, plan, given=given, given_level=torch.ones_like(level))
+    assert torch.equal(nothing, free)
+
+
+def test_a_frame_given_loosely_is_noised_to_its_level_and_waits_there():
+    seen = []
+
+    class Watched(Recorder):
+        def __call__(self, x, level, text):
+            seen.append(x[:1])
+            return super().__call__(x, level, text)
+
+    model = dataclasses.replace(tiny_model(), transformer=Watched((4, 2, 2)))
+    plan = make_plan(request(guidance_scale=1.0), DESCRIPTION)
+    given = torch.randn(1, *plan.latent_shape)
+    level = torch.ones(1, plan.latent_shape[1])
+    level[:, 3] = 0.6
+    sample(model, plan, given=given, given_level=level)
+    noise = torch.randn(given.shape, generator=torch.Generator().manual_seed(7))
+    # three steps with a shift of 2 are at 1, 0.8 and 0.5
+    assert [x[0, 4, 3, 0, 0].item() for x in seen] == pytest.approx([0.6, 0.6, 0.5])
+    assert [x[0, 4, 0, 0, 0].item() for x in seen] == pytest.approx([1.0, 0.8, 0.5])
+    torch.testing.assert_close(seen[0][:, :4, 3], interpolate(given[:, :, 3], noise[:, :, 3], 0.6))
+    assert torch.equal(seen[1][:, :4, 3], seen[0][:, :4, 3])
+    assert torch.equal(seen[0][:, :4, 0], noise[:, :, 0])
+
+
+def test_progress_counts_steps_then_frames(model):
+    told = []
+    list(generate(model, request(), lambda *args: told.append(args)))
+    assert told[:4] == [(n, 3, "denoise") for n in range(4)]
+    assert told[4] == (0, 9, "decode") and told[-1] == (9, 9, "decode")
+
+
+def test_a_progress_that_raises_cancels_between_steps(model):
+    told = []
+
+    def cancel(done, total, stage):
+        told.append((done, stage))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(generate(model, request(), cancel))
+    assert told == [(0, "denoise"), (1, "denoise"), (2, "denoise")]
+
+
+def test_a_bad_request_is_refused_before_the_first_frame_is_asked_for(model):
+    with pytest.raises(UsageError):
+        generate(model, request(width=50))
+
+
+def test_the_caller_is_not_left_in_inference_mode_or_autocast(model):
+    for _ in generate(model, request()):
+        assert not torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
+
+
+def test_bfloat16_gives_nearly_the_same_video(model):
+    half = frames(tiny_model(dtype=torch.bfloat16))
+    assert np.abs(half.astype(int) - frames(model)).mean() < 6
