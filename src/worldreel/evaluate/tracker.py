@@ -1,8 +1,10 @@
 """Find coloured objects in a frame from its pixels alone.
 
 Every pixel is given to the nearest of the colours that the simulated world can
-show (objects, floors, skies, the set), each in light and in shadow, by distance
-in CIE Lab. An object is the largest connected region of its colour.
+show (objects, one floor, skies, the set), each in light and in shadow, by
+distance in CIE Lab. Which floor it is comes from the pixels too: the one that
+explains the lower half of the clip best. An object is the largest connected
+region of its colour.
 """
 
 from dataclasses import dataclass
@@ -12,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from worldreel.world.textures import palette
-from worldreel.world.vocabulary import COLORS
+from worldreel.world.textures import backdrop_colors, floor_colors
+from worldreel.world.vocabulary import COLORS, FLOORS
 
-OBJECT_SHADES = (0.40, 0.52, 0.66, 0.82, 1.0, 1.12)
-FLOOR_SHADES = (0.42, 0.54, 0.8, 0.95, 1.05, 1.12)
+OBJECT_SHADES = (0.40, 0.46, 0.52, 0.59, 0.66, 0.74, 0.82, 0.91, 1.0, 1.12)
 LEVELS = 32
 MIN_PIXELS = 12
 
@@ -46,29 +47,58 @@ def lab(rgb: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def _classes() -> NDArray[np.uint8]:
-    """Table ``LEVELS^3`` from a coarse sRGB colour to its class: 1 + number of the object's
-    colour in `COLORS`, or 0 for whatever is no object."""
-    points: list[NDArray[np.float64]] = []
-    labels: list[int] = []
-    for number, color in enumerate(COLORS.values()):
-        for shade in OBJECT_SHADES:
-            points.append(np.clip(np.array(color) * shade, 0, 1))
-            labels.append(number + 1)
-    for scenery, shades in palette():
-        for shade in shades:
-            points.append(np.clip(np.array(scenery) * shade, 0, 1))
-            labels.append(0)
+def _grid() -> NDArray[np.float32]:
+    """Lab of every colour of the tables, ``LEVELS LEVELS LEVELS 3``."""
     centres = (np.arange(LEVELS) + 0.5) / LEVELS
-    grid = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), axis=-1)
-    distance = np.linalg.norm(lab(grid)[..., None, :] - lab(np.array(points)), axis=-1)
-    return np.array(labels, np.uint8)[distance.argmin(axis=-1)]
+    return lab(np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), axis=-1))
+
+
+def _distance(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Least distance in Lab from every colour of the tables to one of ``points`` (``n 3``)."""
+    best = np.full(_grid().shape[:3], np.inf, np.float32)
+    for point in lab(points):
+        np.minimum(best, np.linalg.norm(_grid() - point, axis=-1), out=best)
+    return best
+
+
+@lru_cache(maxsize=1)
+def _object_distances() -> NDArray[np.float32]:
+    """Distance to each colour of `COLORS` in any light, ``10 LEVELS LEVELS LEVELS``."""
+    shades = np.array(OBJECT_SHADES)[:, None]
+    return np.stack([_distance(np.clip(np.array(c) * shades, 0, 1)) for c in COLORS.values()])
+
+
+@lru_cache(maxsize=len(FLOORS))
+def _floor_distance(floor: str) -> NDArray[np.float32]:
+    return _distance(floor_colors(floor))
+
+
+@lru_cache(maxsize=len(FLOORS))
+def _classes(floor: str) -> NDArray[np.uint8]:
+    """Table from a coarse sRGB colour to its class on ``floor``: 1 + number of the object's
+    colour in `COLORS`, or 0 for whatever is no object."""
+    objects = _object_distances()
+    scenery = np.minimum(_floor_distance(floor), _distance(backdrop_colors()))
+    nearest = objects.argmin(axis=0)
+    return np.where(objects.min(axis=0) < scenery, nearest + 1, 0).astype(np.uint8)
+
+
+def _cells(frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(frames[..., i] // (256 // LEVELS) for i in range(3))
+
+
+def guess_floor(frames: NDArray[np.uint8]) -> str:
+    """The floor whose colours lie nearest to the lower half of the frames ``t h w 3``."""
+    lower = _cells(frames[:, frames.shape[1] // 2 :: 2, ::2])
+    return min(FLOORS, key=lambda floor: float(np.median(_floor_distance(floor)[lower])))
 
 
 def segment(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Class of every pixel: frames ``... h w 3`` to ``... h w``, see `_classes`."""
-    r, g, b = (frames[..., i] // (256 // LEVELS) for i in range(3))
-    return _classes()[r, g, b]
+    """Class of every pixel of one clip: frames ``t h w 3`` to ``t h w``.
+
+    0 is no object, 1 the first colour of `worldreel.world.vocabulary.COLORS`, and so on.
+    """
+    return _classes(guess_floor(frames))[_cells(frames)]
 
 
 def find(classes: NDArray[np.uint8], color: str) -> Found | None:

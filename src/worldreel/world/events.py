@@ -57,9 +57,11 @@ def _resting(casting: Casting, x: float, y: float, role: str) -> Thing:
     )
 
 
-def _bystanders(casting: Casting, taken: list[float], y: float = 0.55) -> tuple[Thing, ...]:
-    """None to two objects at rest, behind the action and away from ``taken`` (x in metres)."""
-    wanted = int(casting.rng.choice(3, p=(0.62, 0.28, 0.10)))
+def _bystanders(
+    casting: Casting, taken: list[float], y: float = 0.55, most: int = 2
+) -> tuple[Thing, ...]:
+    """None to ``most`` objects at rest, behind the action and away from ``taken`` (x, metres)."""
+    wanted = min(int(casting.rng.choice(3, p=(0.62, 0.28, 0.10))), most)
     free = [x for x in (-0.95, 0.0, 0.95) if all(abs(x - other) > 0.6 for other in taken)]
     chosen = casting.rng.permutation(len(free))[:wanted]
     return tuple(
@@ -177,7 +179,7 @@ def _collide(casting: Casting) -> Staged:
         restitution=0.5,
         role="partner",
     )
-    return (actor, partner, *_bystanders(casting, [sign * 0.95], y=0.75)), (), side
+    return (actor, partner, *_bystanders(casting, [sign * 0.95], y=0.75, most=1)), (), side
 
 
 def _topple(casting: Casting) -> Staged:

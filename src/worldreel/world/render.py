@@ -49,26 +49,34 @@ class Stage:
     Making one costs as much as several clips; a process needs only one.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self) -> None:
         mujoco, surface = _mujoco()
         from worldreel.world.physics import build
         from worldreel.world.scene import sample_scene
 
         self.mujoco = mujoco
-        self.height, self.width = height, width
-        tall, wide = round(height * SUPERSAMPLING), round(width * SUPERSAMPLING)
-        self._gl = surface(wide, tall)
+        self._gl = surface(64, 64)  # frames are drawn off screen, whatever their size
         atexit.register(self._gl.free)
         self._gl.make_current()
         self._context = mujoco.MjrContext(build(sample_scene(0)), 50)
+        self._camera = mujoco.MjvCamera()
+        self._options = mujoco.MjvOption()
+        self.height = self.width = 0
+
+    def resize(self, height: int, width: int) -> None:
+        """Draw frames of this many pixels from now on."""
+        if (height, width) == (self.height, self.width):
+            return
+        mujoco = self.mujoco
+        self.height, self.width = height, width
+        tall, wide = round(height * SUPERSAMPLING), round(width * SUPERSAMPLING)
+        self._gl.make_current()
         mujoco.mjr_resizeOffscreen(wide, tall, self._context)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._rect = mujoco.MjrRect(0, 0, wide, tall)
         self._small = mujoco.MjrRect(0, 0, width, height)
         self._big_pixels = np.empty((tall, wide, 3), np.uint8)
         self._small_pixels = np.empty((height, width, 3), np.uint8)
-        self._camera = mujoco.MjvCamera()
-        self._options = mujoco.MjvOption()
 
     def enter(self, model: Any) -> None:
         """Hang the backdrop of ``model``: MuJoCo draws one sky a context."""
@@ -114,9 +122,9 @@ class Stage:
         )
 
 
-@lru_cache(maxsize=2)
-def _stage(height: int, width: int) -> Stage:
-    return Stage(height, width)
+@lru_cache(maxsize=1)
+def _stage() -> Stage:
+    return Stage()
 
 
 def _identity(model: Any, geom: int) -> int:
@@ -144,7 +152,8 @@ def simulate(scene: Scene, *, height: int, width: int) -> Iterator[dict[str, NDA
     mujoco, _ = _mujoco()
     from worldreel.world.physics import TIMESTEP_S, build, initial_state
 
-    stage = _stage(height, width)
+    stage = _stage()
+    stage.resize(height, width)
     model = build(scene)
     data = initial_state(model, scene)
     view = mujoco.MjvScene(model, maxgeom=64)

@@ -57,11 +57,25 @@ def _clouds(name: str, *, cells: float) -> NDArray[np.float64]:
 
 
 _SET = ((0.62, 0.57, 0.50), (0.50, 0.44, 0.40), (0.25, 0.25, 0.27))
+FLAT_SHADES = (0.46, 0.50, 0.97, 1.02)
+"""A floor is flat: the sun lights all of it equally, or not at all."""
+
+SOLID_SHADES = (0.42, 0.55, 0.68, 0.82, 1.0)
 
 
-def palette() -> list[tuple[tuple[float, float, float], tuple[float, ...]]]:
-    """Every colour of the scenery with the shades in which light and shadow show it."""
-    lit = (0.42, 0.54, 0.80, 0.95, 1.05, 1.12)
-    colours = [(colour, lit) for pair in _PALETTE.values() for colour in pair]
-    colours += [(colour, lit) for colour in _SET]
-    return colours + [(colour, (1.0,)) for pair in SKIES.values() for colour in pair]
+def floor_colors(floor: str) -> NDArray[np.float64]:
+    """Colours in which ``floor`` can be seen, in light and in shadow: ``n 3``, sRGB in [0, 1]."""
+    light, dark = (np.array(c) for c in _PALETTE[floor])
+    mixes = light + (dark - light) * np.linspace(-0.2, 1.3, 7)[:, None]
+    return np.clip(np.concatenate([mixes * shade for shade in FLAT_SHADES]), 0, 1)
+
+
+def backdrop_colors() -> NDArray[np.float64]:
+    """Colours of the skies, and of the set in any light: ``n 3``, sRGB in [0, 1]."""
+    skies = [
+        np.array(top) + (np.array(horizon) - np.array(top)) * mix
+        for top, horizon in SKIES.values()
+        for mix in np.linspace(0, 1, 5)
+    ]
+    solid = [np.array(color) * shade for color in _SET for shade in SOLID_SHADES]
+    return np.array(skies + solid)

@@ -75,8 +75,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "event": (
         *("falls", "fall", "bounces", "bounce", "rolls", "roll", "slides", "slide", "stops"),
         *("stop", "thrown", "hits", "hit", "collides", "topples", "topple", "stack", "swings"),
-        *("swing", "string", "pendulum", "ramp", "down", "wall", "passes", "comes", "out"),
-        *("rests", "rest", "lies", "stands", "still", "air", "up", "across", "into", "over"),
+        *("swing", "string", "pendulum", "ramp", "down", "wall", "passes", "comes", "coming", "out"),
+        *("rests", "rest", "lies", "lie", "stands", "still", "air", "up", "across", "into", "over"),
         *("tower", "onto", "pushes"),
     ),
     "camera": (
