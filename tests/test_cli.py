@@ -443,7 +443,7 @@ def test_overrides_reach_the_training_in_their_order(run, monkeypatch):
 
     called = []
 
-    def train(recipe, overrides, out_dir, *, progress):
+    def train(recipe, overrides, out_dir, *, gate, progress):
         called.append((recipe, overrides, out_dir))
         return Path("runs/x/model")
 

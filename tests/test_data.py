@@ -11,6 +11,7 @@ from tests.tiny_run import NUM_CLIPS, NUM_FRAMES, SIZE, clips, make_clip, tiny_a
 from worldreel.core.clip import Clip
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.data.cache import TextStates, cache_frames, cache_latents, cache_text
+from worldreel.data.mirror import mirror_caption
 from worldreel.data.sampler import batch_indices
 from worldreel.data.shards import (
     hash_manifest,
@@ -145,14 +146,83 @@ def test_a_step_longer_than_a_clip_is_refused(shards, tmp_path):
 def test_cached_latents_are_what_the_autoencoder_says(shards, tmp_path):
     import torch
 
+    from worldreel.weights.load import fastest_dtype
+
     autoencoder = tiny_autoencoder()
     folder = cache_latents(shards, autoencoder, tmp_path / "latents")
     latents = np.load(folder / "latents.npy")
     assert latents.dtype == np.float16 and latents.shape == (NUM_CLIPS, 4, NUM_FRAMES, 2, 2)
     video = torch.from_numpy(make_clip(7).frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    expected = autoencoder.encode(video)[0].detach().numpy()
+    has_bf16 = fastest_dtype() is torch.bfloat16
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16):
+        expected = autoencoder.encode(video)[0].numpy()
     assert np.allclose(latents[7], expected, atol=2e-3, rtol=2e-3)
     assert json.loads((folder / "captions.json").read_text())[7] == make_clip(7).captions
+
+
+def test_the_second_half_of_mirrored_latents_are_the_flipped_frames_encoded(shards, tmp_path):
+    autoencoder = tiny_autoencoder()
+    plain = np.load(cache_latents(shards, autoencoder, tmp_path / "plain") / "latents.npy")
+    folder = cache_latents(shards, autoencoder, tmp_path / "both", mirror=True)
+    both = np.load(folder / "latents.npy")
+    assert np.array_equal(both[:NUM_CLIPS], plain)
+    flipped = [dataclasses.replace(c, frames=c.frames[:, :, ::-1].copy()) for c in clips()]
+    write_shards(flipped, tmp_path / "flipped")
+    other = cache_latents(tmp_path / "flipped", autoencoder, tmp_path / "other")
+    assert np.array_equal(both[NUM_CLIPS:], np.load(other / "latents.npy"))
+    assert not np.array_equal(both[NUM_CLIPS:], plain)
+    captions = json.loads((folder / "captions.json").read_text())
+    assert captions[:NUM_CLIPS] == [make_clip(i).captions for i in range(NUM_CLIPS)]
+    assert captions[NUM_CLIPS + 3] == ["square number 3", "a square moves left"]
+
+
+def test_an_interrupted_cache_of_mirrored_latents_goes_on(shards, tmp_path, monkeypatch):
+    import worldreel.data.cache as cache
+
+    whole = cache_latents(shards, tiny_autoencoder(), tmp_path / "whole", mirror=True)
+    build_cache = cache._build_cache
+
+    def stop_after_four(out, inputs, build):
+        def build_a_part(folder, done, save):
+            def seen(path, **options):
+                for i, clip in enumerate(read_shards(path, **options)):
+                    if i == 4:
+                        save(4)
+                        raise KeyboardInterrupt
+                    yield clip
+
+            monkeypatch.setattr(cache, "read_shards", seen)
+            build(folder, done, save)
+
+        return build_cache(out, inputs, build_a_part)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "_build_cache", stop_after_four)
+        with pytest.raises(KeyboardInterrupt):
+            cache_latents(shards, tiny_autoencoder(), tmp_path / "part", mirror=True)
+    seen: list[int] = []
+
+    def watched(path, *, first=0, **options):
+        seen.append(first)
+        return read_shards(path, first=first, **options)
+
+    monkeypatch.setattr(cache, "read_shards", watched)
+    part = cache_latents(shards, tiny_autoencoder(), tmp_path / "part", mirror=True)
+    assert seen == [4]
+    assert (part / "latents.npy").read_bytes() == (whole / "latents.npy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("caption", "mirrored"),
+    [
+        ("rolls from the left to the right", "rolls from the right to the left"),
+        ("Left of it, on the right-hand side", "Right of it, on the left-hand side"),
+        ("leftover bright rights of a cleft", "leftover bright rights of a cleft"),
+    ],
+)
+def test_a_mirrored_caption_swaps_the_whole_words_left_and_right(caption, mirrored):
+    assert mirror_caption(caption) == mirrored
+    assert mirror_caption(mirrored) == caption
 
 
 def test_a_fresh_cache_is_used_and_a_stale_one_is_made_again(shards, tmp_path):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.tiny_model import StandInText
-from tests.tiny_run import clips, make_data, make_task, tiny_autoencoder, tiny_recipe
+from tests.tiny_run import (
+    clips,
+    make_clip,
+    make_data,
+    make_task,
+    tiny_autoencoder,
+    tiny_recipe,
+)
 
+from worldreel.app.commands.train import measure_gate
 from worldreel.core.errors import UsageError, WorldreelError
-from worldreel.data.cache import read_inputs
+from worldreel.data.cache import cache_latents, cache_text, read_inputs
 from worldreel.data.shards import write_shards
+from worldreel.evaluate.autoencoder import AutoencoderFigures
+from worldreel.models.autoencoder import Autoencoder
 from worldreel.train.autoencoder import (
     describe_autoencoder,
     load_autoencoder,
@@ -23,6 +34,7 @@ from worldreel.train.autoencoder import (
     reconstruction_loss,
     train_autoencoder,
 )
+from worldreel.train.card import read_log
 from worldreel.train.checkpoint import (
     Checkpoint,
     list_checkpoints,
@@ -35,6 +47,7 @@ from worldreel.train.export import export_model
 from worldreel.train.loop import fit
 from worldreel.train.optim import Optimizer, hidden_matrices, orthogonalize, schedule_factor
 from worldreel.train.recipe import (
+    AutoencoderRecipe,
     OptimConfig,
     ReconstructionConfig,
     ScheduleConfig,
@@ -42,7 +55,7 @@ from worldreel.train.recipe import (
     recipe_from,
     recipe_values,
 )
-from worldreel.train.run import ensure_autoencoder, ensure_world
+from worldreel.train.run import GateResult, ensure_autoencoder, ensure_world, train
 from worldreel.train.transformer import TransformerTask, flow_matching_loss
 from worldreel.weights.load import load_model
 
@@ -382,12 +395,40 @@ def test_stages_follow_one_another_and_mix_their_buckets_by_weight(data):
     assert task.bucket_at(3)[2] == 0  # a stage counts its own steps
 
 
+def test_neither_held_out_clips_nor_their_mirror_images_are_trained_on(data, tmp_path):
+    latents = cache_latents(data / "world", tiny_autoencoder(), tmp_path / "latents", mirror=True)
+    captions = json.loads((latents / "captions.json").read_text())
+    text = cache_text([c for words in captions for c in words], StandInText(), tmp_path / "text")
+    recipe = tiny_recipe("transformer", data={"mirror": True})
+    task = TransformerTask(recipe, latents, text, tiny_autoencoder())  # pyright: ignore
+    seen: list[int] = []
+    clips_at = task._clips
+
+    def watched(indices, num_frames):
+        seen.extend(indices.tolist())
+        return clips_at(indices, num_frames)
+
+    task._clips = watched
+    for step in range(40):
+        task.loss(step, torch.Generator().manual_seed(step))
+    held_out = {8, 9, 18, 19}  # the last two of ten clips, and their mirror images
+    assert set(seen) == set(range(20)) - held_out
+    seen.clear()
+    task.held_out_loss()
+    assert set(seen) == {8, 9}
+
+
+def test_latents_that_are_not_mirrored_as_the_recipe_says_are_refused(data):
+    with pytest.raises(UsageError, match=r"data\.mirror is true, but .* without mirror images"):
+        make_task(tiny_recipe("transformer", data={"mirror": True}), data)
+
+
 def test_given_clean_frames_have_no_loss():
     def denoiser(x, level, text):
         return torch.zeros_like(x)
 
-    denoiser.prediction = "v"
-    denoiser.t_min = 0.02
+    denoiser.prediction = "v"  # pyright: ignore
+    denoiser.t_min = 0.02  # pyright: ignore
     generator = torch.Generator().manual_seed(0)
     x_0, eps = torch.randn(2, 2, 3, 4, 2, 2, generator=generator)
     level = torch.tensor([[0.0, 0.5, 0.0, 0.7], [0.9, 0.0, 0.0, 0.0]])
@@ -440,12 +481,193 @@ def test_an_autoencoder_below_its_gate_stops_the_run_and_is_not_trained_again(da
     assert [line["event"] for line in log_of(tmp_path) if "event" in line].count("start") == 1
     about = describe_autoencoder(tmp_path)
     assert about is not None and about["finished"]
-    low = tiny_recipe(
+    ensure_autoencoder(low_gate(), data / "world", tmp_path)
+
+
+def low_gate() -> AutoencoderRecipe:
+    recipe = tiny_recipe(
         "autoencoder",
         schedule={"total_steps": 2, "cooldown_steps": 0},
-        gate={"psnr": 0.0, "psnr_objects": 0.0},
+        gate={"psnr": 0.0, "psnr_objects": 0.0, "num_clips": 3},
     )
-    ensure_autoencoder(low, data / "world", tmp_path)  # pyright: ignore[reportArgumentType]
+    assert isinstance(recipe, AutoencoderRecipe)
+    return recipe
+
+
+def test_weights_that_passed_the_further_gate_are_not_measured_again(data, tmp_path):
+    asked: list[int] = []
+
+    def gate(autoencoder: Autoencoder, num_clips: int) -> GateResult:
+        asked.append(num_clips)
+        missed = ["colour is 9.0, at most 5"] if len(asked) == 1 else []
+        return GateResult(figures={"colour": 9.0}, missed=missed)
+
+    with pytest.raises(WorldreelError, match=r"gate: colour is 9\.0, at most 5") as caught:
+        ensure_autoencoder(low_gate(), data / "world", tmp_path, gate)
+    assert "Train it longer" in caught.value.remedy
+    for _ in range(3):
+        ensure_autoencoder(low_gate(), data / "world", tmp_path, gate)
+    assert asked == [3, 3]  # missed once, passed once
+    noted = json.loads((tmp_path / "gate.json").read_text())
+    noted["sha256"] = "other weights"
+    (tmp_path / "gate.json").write_text(json.dumps(noted))
+    ensure_autoencoder(low_gate(), data / "world", tmp_path, gate)
+    assert asked == [3, 3, 3]
+
+
+def test_the_command_line_holds_the_autoencoder_to_the_limits_of_evaluate(monkeypatch):
+    figures = AutoencoderFigures(
+        psnr_db=40.0,
+        psnr_moving_db=25.0,
+        color_delta_e=1.0,
+        tracker_raw_px=1.0,
+        tracker_px=1.05,
+        num_clips=2,
+    )
+    monkeypatch.setattr(
+        "worldreel.evaluate.autoencoder.evaluate_autoencoder",
+        lambda autoencoder, num_clips, progress: replace(figures, num_clips=num_clips),
+    )
+    result = measure_gate(tiny_autoencoder(), 2)
+    assert result.figures["num_clips"] == 2
+    assert result.missed == ["psnr_moving_db is 25.00, at least 26"]
+
+
+def toml(values: dict) -> str:
+    """Values as TOML, all tables inline."""
+
+    def show(value) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {show(item)}" for key, item in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(show, value)) + "]"
+        return json.dumps(value)
+
+    return "\n".join(f"{key} = {show(value)}" for key, value in values.items())
+
+
+@pytest.fixture
+def whole_run(tmp_path, monkeypatch):
+    """Recipes of both networks, and a world that needs no renderer; what was rendered."""
+    rendered: list[tuple[str, int, int]] = []
+
+    def render(folder, num_clips, seed, num_workers, progress):
+        rendered.append((folder.name, num_clips, seed))
+        write_shards(map(make_clip, range(seed, seed + num_clips)), folder)
+
+    monkeypatch.setattr("worldreel.train.run.render_shards", render)
+    for module in ("models.text", "weights.load"):
+        monkeypatch.setattr(f"worldreel.{module}.load_minilm", lambda num_tokens: StandInText())
+    inner = recipe_values(low_gate())
+    inner["world"] = {"num_clips": 6, "seed": 100}
+    (tmp_path / "inner.toml").write_text(toml(inner))
+    values = recipe_values(
+        tiny_recipe(
+            "transformer",
+            autoencoder="inner.toml",
+            data={"mirror": True},
+            schedule={"total_steps": 2, "cooldown_steps": 0},
+            release={"size_min": 16, "summary": "Squares."},
+        )
+    )
+    del values["model"]["image_dim"], values["model"]["added_kv_proj_dim"]
+    del values["model"]["pos_embed_seq_len"]
+    (tmp_path / "outer.toml").write_text(toml(values))
+    return tmp_path / "outer.toml", rendered
+
+
+def test_a_whole_run_trains_its_autoencoder_on_the_autoencoders_own_world(whole_run, tmp_path):
+    path, rendered = whole_run
+    gate = GateResult(figures={"psnr_db": 33.25}, missed=[])
+    out = train(path, [], tmp_path / "run", gate=lambda autoencoder, num_clips: gate)
+    assert out == tmp_path / "run" / "model"
+    assert rendered == [("autoencoder-world", 6, 100), ("world", 10, 0)]
+    assert len(np.load(tmp_path / "run" / "autoencoder" / "frames" / "masks.npy")) == 6 * 4
+    assert len(np.load(tmp_path / "run" / "latents" / "latents.npy")) == 2 * 10
+    model = load_model(out)
+    assert model.description.name == "tiny"
+
+    card = (out / "README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\nlanguage:\n- en\n")
+    for fact in (
+        "Squares.",
+        "10 clips",
+        "The last 2 clips were held out",
+        "seen in a mirror",
+        "| transformer | 2 |",
+        "| psnr_db (3 new clips) | 33.25 |",
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}",
+        "- place: left, right\n",
+        '"caption_dropout": 0.1',
+        '"noise_std": 0.1',
+        model.description.files["transformer.safetensors"].sha256,
+    ):
+        assert fact in card, fact
+    assert "not recorded" not in card.replace("a processor whose name is not recorded", "")
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o644}
+
+    rendered.clear()
+    again = train(path, [], tmp_path / "run", gate=lambda autoencoder, num_clips: gate)
+    assert again == out and rendered == []
+
+
+def test_a_card_says_what_a_log_does_not(tmp_path):
+    assert read_log(tmp_path).step is None
+    lines = ['{"event": "start", "step": 0}', '{"step": 3, "samples": 6}', '{"event": "en']
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    facts = read_log(tmp_path)
+    assert (facts.step, facts.samples, facts.seconds) == (3, 6, None)
+    assert (facts.machines, facts.num_unrecorded) == ((), 1)
+
+
+HOLDER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from worldreel.train.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_kept_out_of_a_run_until_the_first_has_died(data, tmp_path):
+    recipe = tiny_recipe("transformer", schedule={"total_steps": 1, "cooldown_steps": 0})
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    with holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(WorldreelError, match=rf"process \({holder.pid}\) is train") as caught:
+            fit(make_task(recipe, data), recipe, tmp_path, show_progress=False)
+        assert "another folder" in caught.value.remedy
+        assert not (tmp_path / "checkpoints").exists()
+        holder.kill()
+    assert fit(make_task(recipe, data), recipe, tmp_path, show_progress=False).finished
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device here")
+def test_a_device_that_is_not_there_is_refused(data):
+    with pytest.raises(UsageError, match=r"run\.device is 'cuda'") as caught:
+        make_task(tiny_recipe("transformer", run={"device": "cuda"}), data)
+    assert "run.device=cpu" in caught.value.remedy
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_goes_on_on_another_device(kind, data, tmp_path):
+    schedule = {"total_steps": 4, "cooldown_steps": 0}
+    run(kind, data, tmp_path, schedule=schedule, run={"device": "cuda"})
+    losses = losses_of(tmp_path)
+    result = run(kind, data, tmp_path)
+    assert result.finished and result.step == 8
+    run(kind, data, tmp_path / "cpu", schedule=schedule)
+    assert list(losses.values()) == pytest.approx(
+        list(losses_of(tmp_path / "cpu").values()), rel=0.05
+    )
 
 
 def test_a_world_that_is_not_the_recipes_is_refused(tmp_path):
@@ -468,9 +690,10 @@ def test_a_contact_sheet_is_made_of_captions_that_are_not_trained_on(data, tmp_p
 def test_a_trained_model_is_exported_with_its_averaged_weights(data, tmp_path, monkeypatch):
     run("transformer", data, tmp_path / "run", release={"size_min": 16, "dtype": "fp32"})
     num_tokens = read_inputs(data / "text")["num_tokens"]
-    export_model(
-        tmp_path / "run", tiny_autoencoder(), data / "world", num_tokens, tmp_path / "model"
-    )
+    autoencoder = low_gate()
+    train_autoencoder(autoencoder, data / "world", tmp_path / "autoencoder")
+    runs = tmp_path / "run", tmp_path / "autoencoder"
+    export_model(*runs, data / "world", num_tokens, tmp_path / "model")
     monkeypatch.setattr("worldreel.weights.load.load_minilm", lambda num_tokens: StandInText())
     model = load_model(tmp_path / "model", torch.float32)
     assert model.description.fps == 12

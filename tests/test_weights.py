@@ -158,7 +158,7 @@ def test_a_network_option_of_a_later_version_is_refused(folder):
         ({"prediction": "eps"}, "prediction is 'eps'; it must be one of"),
         ({"takes": ["text", "smell"]}, "takes"),
         ({"stride": [1, 16]}, "stride is [1, 16]; it must be a list of 3"),
-        ({"size": 128}, "size is 128; it must be an object"),
+        ({"size": 128}, "size is 128; it must be named values"),
         ({"seconds": {"default": float("nan"), "max": 4}}, "seconds.default is nan"),
         ({"files": {"../evil.safetensors": {"sha256": "0" * 64, "size_bytes": 1}}}, "evil"),
         ({"files": {"w.pt": {"sha256": "0" * 64, "size_bytes": 1}}}, "w.pt"),
@@ -183,7 +183,7 @@ def test_a_misspelt_key_is_answered_with_the_closest():
 def test_a_missing_key_and_broken_json_are_refused():
     values = json.loads(DESCRIPTION.to_json())
     del values["fps"]
-    with pytest.raises(WorldreelError, match="fps missing"):
+    with pytest.raises(WorldreelError, match="fps is missing"):
         ModelDescription.from_json(json.dumps(values))
     with pytest.raises(WorldreelError, match="not JSON"):
         ModelDescription.from_json("{")

@@ -240,7 +240,7 @@ def test_the_camera_moves_as_it_is_told() -> None:
 
 
 def test_every_word_of_every_caption_is_in_the_vocabulary() -> None:
-    stop = set("a an the and on of to is with while by like under at into as".split())
+    stop = set("a an the and on of to is with while by like under at into as it".split())
     known = {word for words in WORDS.values() for word in words} | set(COLORS) | stop
     for seed in range(60):
         scene = sample_scene(seed)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,9 +81,10 @@ def tiny_autoencoder() -> Autoencoder:
     return autoencoder.eval()
 
 
-def tiny_recipe(kind: str, **changes: dict) -> Recipe:
+def tiny_recipe(kind: str, **changes: Any) -> Recipe:
     """A recipe for tests; ``changes`` are keys of its tables."""
     values: dict = {"kind": kind, "name": "tiny", "run": RUN, "ema": {"decay": 0.9}}
+    values["world"] = {"num_clips": NUM_CLIPS}
     values["schedule"] = {"total_steps": 8, "warmup_steps": 2, "cooldown_steps": 3}
     if kind == "autoencoder":
         values["model"] = AUTOENCODER

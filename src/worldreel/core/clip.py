@@ -31,6 +31,7 @@ class Clip:
     truth: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        assert self.key.isascii(), self.key
         assert self.key and all(c.isalnum() or c in "-_" for c in self.key), self.key
         assert self.fps > 0, self.fps
         assert self.frames.dtype == np.uint8 and self.frames.ndim == 4, self.frames.shape

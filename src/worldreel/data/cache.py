@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress, silent
 from worldreel.data.files import hash_json, write_json
+from worldreel.data.mirror import mirror_caption, mirror_frames
 from worldreel.data.shards import hash_manifest, read_manifest, read_shards
 
 if TYPE_CHECKING:
@@ -68,54 +69,78 @@ def cache_frames(shards: Path, out: Path, every: int, *, progress: Progress = si
 
 
 def cache_latents(
-    shards: Path, autoencoder: Any, out: Path, *, progress: Progress = silent
+    shards: Path,
+    autoencoder: Any,
+    out: Path,
+    mirror: bool = False,
+    *,
+    progress: Progress = silent,
 ) -> Path:
     """Latents of all clips: ``latents.npy``, float16 ``clips c t h w``, and ``captions.json``.
 
     ``captions.json`` is a list of wordings for each clip. Encoding goes through
-    ``autoencoder.encode_stream``, a few frames at a time.
+    ``autoencoder.encode_stream``, a few frames at a time, in bf16 where the processor
+    multiplies it in hardware.
+
+    Args:
+        mirror: also clip ``i`` of ``n`` seen in a mirror, at place ``n + i``: its pixels
+            flipped before they are encoded, left and right swapped in its captions.
 
     Raises:
         WorldreelError: clips differ in length or size, or a latent is not finite.
     """
     import torch
 
+    from worldreel.weights.load import fastest_dtype
+
     rows = _rows_of_one_size(shards, lengths_too=True)
+    n = len(rows)
     inputs = {
         "kind": "latents",
         "manifest": hash_manifest(shards),
         "autoencoder": hash_module(autoencoder),
+        "mirror": mirror,
     }
+    device = next(autoencoder.parameters()).device
+    has_bf16 = fastest_dtype(device) is torch.bfloat16
 
     def encode(frames: NDArray[np.uint8]) -> NDArray[np.float16]:
         def chunks() -> Iterator["torch.Tensor"]:
             for start in range(0, len(frames), CHUNK_FRAMES):
-                part = torch.from_numpy(frames[start : start + CHUNK_FRAMES])
+                part = torch.from_numpy(frames[start : start + CHUNK_FRAMES]).to(device)
+                # stays channels_last in memory, as the convolutions want it
                 yield part.permute(3, 0, 1, 2)[None].float() / 127.5 - 1.0  # b c t h w
 
-        with torch.inference_mode():
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16)
+        with torch.inference_mode(), autocast:
             latents = torch.cat(list(autoencoder.encode_stream(chunks())), dim=2)[0]
         if not torch.isfinite(latents).all():
             raise WorldreelError(
                 "the autoencoder made latents that are not finite.",
                 remedy="Its weights are damaged or it was not calibrated: train it again.",
             )
-        return latents.float().numpy().astype(np.float16)
+        return latents.float().cpu().numpy().astype(np.float16)
 
     def build(folder: Path, done: int, save: Callable[[int], None]) -> None:
         array: NDArray[np.float16] | None = None
         for i, clip in enumerate(read_shards(shards, first=done, with_truth=False), start=done):
             latents = encode(clip.frames)
             if array is None:
-                array = _memmap(folder / "latents.npy", np.float16, (len(rows), *latents.shape))
+                shape = (2 * n if mirror else n, *latents.shape)
+                array = _memmap(folder / "latents.npy", np.float16, shape)
             array[i] = latents
-            progress(i + 1, len(rows), "latents")
+            if mirror:
+                array[n + i] = encode(mirror_frames(clip.frames))
+            progress(i + 1, n, "latents")
             if (i + 1) % 128 == 0:
                 array.flush()  # pyright: ignore[reportAttributeAccessIssue]
                 save(i + 1)
         if array is not None:
             array.flush()  # pyright: ignore[reportAttributeAccessIssue]
-        write_json(folder / "captions.json", [row["captions"] for row in rows])
+        captions: list[list[str]] = [row["captions"] for row in rows]
+        if mirror:
+            captions += [[mirror_caption(words) for words in wordings] for wordings in captions]
+        write_json(folder / "captions.json", captions)
 
     return _build_cache(out, inputs, build)
 

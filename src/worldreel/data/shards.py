@@ -12,7 +12,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -144,14 +144,12 @@ def read_shards(folder: Path, *, first: int = 0, with_truth: bool = True) -> Ite
         WorldreelError: no manifest, or a shard is missing or damaged.
     """
     folder = Path(folder)
-    rows = read_manifest(folder)
     position = 0
-    while position < len(rows):
-        shard = rows[position]["shard"]
-        in_shard = [row for row in rows[position:] if row["shard"] == shard]
-        if position + len(in_shard) > first:
+    for shard, rows in groupby(read_manifest(folder), key=lambda row: row["shard"]):
+        count = len(list(rows))
+        if position + count > first:
             yield from _read_tar(folder / shard, max(0, first - position), with_truth)
-        position += len(in_shard)
+        position += count
 
 
 def _read_tar(path: Path, skip: int, with_truth: bool) -> Iterator[Clip]:

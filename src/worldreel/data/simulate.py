@@ -24,6 +24,7 @@ def render_shards(
     split: Split = "train",
     height: int = 128,
     width: int = 128,
+    clips_per_shard: int = CLIPS_PER_SHARD,
 ) -> None:
     """Renders ``num_clips`` clips into shards; clip ``i`` is scene ``seed + i``.
 
@@ -37,20 +38,22 @@ def render_shards(
         num_workers: processes, each with its own drawing surface.
         split: whether held-out combinations are left out, or nothing else is shown.
         height: pixels. width: pixels.
+        clips_per_shard: the unit of work and of resumption.
 
     Raises:
-        UsageError: ``num_clips`` or ``num_workers`` below 1.
+        UsageError: ``num_clips``, ``num_workers`` or ``clips_per_shard`` below 1.
         WorldreelError: a process died, or the world cannot be drawn here.
     """
-    for name, value in (("num_clips", num_clips), ("num_workers", num_workers)):
+    counts = {"num_clips": num_clips, "num_workers": num_workers}
+    for name, value in {**counts, "clips_per_shard": clips_per_shard}.items():
         if value < 1:
             raise UsageError(f"{name} is {value}; it is at least 1.")
     folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, num_clips, CLIPS_PER_SHARD)
-    todo = [start for start in starts if not is_finished(folder, start // CLIPS_PER_SHARD)]
+    starts = range(0, num_clips, clips_per_shard)
+    todo = [start for start in starts if not is_finished(folder, start // clips_per_shard)]
     done = len(starts) - len(todo)
     progress(done, len(starts), "rendering shards")
-    make = partial(_render_shard, folder, num_clips, seed, split, height, width)
+    make = partial(_render_shard, folder, num_clips, clips_per_shard, seed, split, (height, width))
     if num_workers == 1 or len(todo) == 1:
         for start in todo:
             make(start)
@@ -73,13 +76,20 @@ def render_shards(
 
 
 def _render_shard(
-    folder: Path, num_clips: int, seed: int, split: Split, height: int, width: int, start: int
+    folder: Path,
+    num_clips: int,
+    clips_per_shard: int,
+    seed: int,
+    split: Split,
+    size: tuple[int, int],
+    start: int,
 ) -> None:
     from worldreel.world.render import render_clip
 
-    stop = min(start + CLIPS_PER_SHARD, num_clips)
+    height, width = size
+    stop = min(start + clips_per_shard, num_clips)
     clips = (
         partial(render_clip, sample_scene(seed + i, split=split), height=height, width=width)
         for i in range(start, stop)
     )
-    write_shard(clips, folder, start // CLIPS_PER_SHARD)
+    write_shard(clips, folder, start // clips_per_shard)

@@ -27,7 +27,8 @@ def generate(
 ) -> Iterator[NDArray[np.uint8]]:
     """Makes one video, frames as they are decoded.
 
-    The same request with the same seed gives the same bits on the same machine.
+    The same request with the same seed gives the same bits on the same machine. The noise is
+    drawn on the CPU, so that other devices begin from the same and differ by rounding alone.
 
     Args:
         progress: stages ``denoise`` (steps) and ``decode`` (frames); it may raise to cancel.
@@ -64,7 +65,7 @@ def sample(
             as it is, bit for bit, and 1 is free.
 
     Returns:
-        ``1 c t h w`` float32, t filled up to whole patches.
+        ``1 c t h w`` float32 on the model's device, t filled up to whole patches.
     """
     assert (given is None) == (given_level is None)
     request, sampling = plan.request, model.description.sampling
@@ -73,12 +74,13 @@ def sample(
     level = torch.ones(1, plan.latent_shape[1])
     if given is not None and given_level is not None:
         assert given.shape == x.shape and given_level.shape == level.shape
-        level = given_level.float()
+        level = given_level.float().cpu()
         at = level[:, None, :, None, None]
-        x = torch.where(at < 1, interpolate(given.float(), x, at), x)
+        x = torch.where(at < 1, interpolate(given.float().cpu(), x, at), x)
 
     clock = timesteps(request.num_inference_steps, sampling.shift)
     times = wait_at(clock, level)[:, :, None, :, None, None]  # k b 1 t 1 1
+    x, times = x.to(model.device), times.to(model.device)
     with torch.inference_mode(), _autocast(model):
         velocity = GuidedVelocity(model, plan)
         num_steps = request.num_inference_steps
@@ -104,7 +106,8 @@ class GuidedVelocity:
         self.scale = request.guidance_scale
         self.interval = description.sampling.guidance_interval
         # inside the interval the prompt and its absence are evaluated as one batch
-        self.text, _ = model.text([request.prompt, request.negative_prompt])
+        states, _ = model.text([request.prompt, request.negative_prompt])
+        self.text = states.to(model.device)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """``v`` at ``x`` (``1 c t h w``); ``t`` is ``1 1 t 1 1``, a time per latent frame."""
@@ -120,7 +123,7 @@ def decode(
     model: LoadedModel, latents: Tensor, plan: Plan, progress: Progress = silent
 ) -> Iterator[NDArray[np.uint8]]:
     """Latents ``1 c t h w`` to the frames that were asked for: chunks ``t h w c``, uint8."""
-    stream = model.autoencoder.decode_stream(latents, group=DECODE_GROUP)
+    stream = model.autoencoder.decode_stream(latents.to(model.device), group=DECODE_GROUP)
     progress(0, plan.num_frames, "decode")
     made = kept = 0
     while kept < plan.num_frames:
@@ -134,8 +137,9 @@ def decode(
         if frames.shape[1]:
             kept += frames.shape[1]
             progress(kept, plan.num_frames, "decode")
-            yield frames.permute(1, 2, 3, 0).contiguous().numpy()
+            yield frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()
 
 
 def _autocast(model: LoadedModel) -> torch.autocast:
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=model.dtype is torch.bfloat16)
+    enabled = model.dtype is torch.bfloat16
+    return torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=enabled)

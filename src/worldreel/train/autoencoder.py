@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.core.parse import parse, plain
 from worldreel.core.randomness import derive_seed
 from worldreel.data.cache import cache_frames
 from worldreel.data.files import write_atomically, write_json
@@ -19,8 +20,8 @@ from worldreel.data.sampler import batch_indices
 from worldreel.media.sheet import contact_sheet, save_image
 from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
 from worldreel.train.checkpoint import load_latest
+from worldreel.train.device import find_device, move
 from worldreel.train.loop import FitResult, fit
-from worldreel.train.parse import parse, plain
 from worldreel.train.recipe import AutoencoderRecipe, ReconstructionConfig
 
 
@@ -73,6 +74,8 @@ class AutoencoderTask:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(recipe.seed, "weights"))
             self.autoencoder = Autoencoder(recipe.model)
+        self.device = find_device(recipe.run.device)
+        self.autoencoder.to(self.device)
         self.module: nn.Module = self.autoencoder
         self.blocks: list[nn.Module] = [self.autoencoder.encoder, self.autoencoder.decoder]
 
@@ -82,7 +85,7 @@ class AutoencoderTask:
         indices = batch_indices(self.recipe.seed, step, config.batch_size, self.num_train)
         target, masks = self._crops(indices, generator)
         latents = self.autoencoder.encode_raw(target)
-        noise = torch.randn(latents.shape, generator=generator)
+        noise = move(torch.randn(latents.shape, generator=generator), self.device)
         output = self.autoencoder.decode_raw(latents + self.recipe.loss.noise_std * noise)
         loss = reconstruction_loss(output, target, masks, latents, self.recipe.loss)
         return loss, config.batch_size
@@ -112,11 +115,11 @@ class AutoencoderTask:
         return to_float(self.frames[self.num_train :][:limit])
 
     def round_trip(self, frames: Tensor) -> Tensor:
-        """Frames through the autoencoder as they are used later: no noise, fp32."""
-        parts = [
-            self.autoencoder.decode_raw(self.autoencoder.encode_raw(part)).float().clamp(-1, 1)
-            for part in frames.split(16)
-        ]
+        """Frames through the autoencoder as they are used later: no noise, fp32; on the CPU."""
+        parts = []
+        for part in frames.split(16):
+            latents = self.autoencoder.encode_raw(move(part, self.device))
+            parts.append(self.autoencoder.decode_raw(latents).float().clamp(-1, 1).cpu())
         return torch.cat(parts)
 
     def _crops(
@@ -138,7 +141,8 @@ class AutoencoderTask:
             crop = (index, slice(top, top + side), slice(left, left + side))
             step = -1 if flip < 0.5 else 1
             frames[i], masks[i] = self.frames[crop][:, ::step], self.masks[crop][:, ::step]
-        return to_float(frames), torch.from_numpy(masks > 0)
+        objects = torch.from_numpy(masks > 0)
+        return move(to_float(frames), self.device), move(objects, self.device)
 
 
 def to_float(frames: NDArray[np.uint8]) -> Tensor:
@@ -175,11 +179,12 @@ def save_autoencoder(task: AutoencoderTask, folder: Path, result: FitResult) -> 
     autoencoder.load_state_dict(checkpoint.part("model") | checkpoint.part("ema"))
     autoencoder.eval()
     some = np.linspace(0, task.num_train - 1, num=min(512, task.num_train)).astype(np.int64)
-    autoencoder.calibrate(to_float(task.frames[some]))
+    autoencoder.calibrate(move(to_float(task.frames[some]), task.device))
     with torch.no_grad():
         figures = task.figures()[0]
     path = Path(folder) / "autoencoder.safetensors"
-    tensors = {name: tensor.contiguous() for name, tensor in autoencoder.state_dict().items()}
+    state = autoencoder.state_dict()
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
     write_atomically(path, save(tensors))
     about = {
         "config": plain(task.recipe.model),

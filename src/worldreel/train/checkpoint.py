@@ -52,7 +52,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, *, keep: int = 2) -> P
         if temporary.exists():
             shutil.rmtree(temporary)
         temporary.mkdir(parents=True)
-        tensors = {n: t.detach().contiguous() for n, t in checkpoint.tensors.items()}
+        tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
         save_file(tensors, temporary / "tensors.safetensors")
         state = {
             "step": checkpoint.step,

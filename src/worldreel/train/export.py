@@ -1,13 +1,15 @@
 """From a run's last checkpoint to a model's folder."""
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from worldreel.core.errors import WorldreelError
+from worldreel.core.parse import plain
 from worldreel.data.shards import read_manifest
-from worldreel.models.autoencoder import Autoencoder
+from worldreel.train.autoencoder import load_autoencoder
+from worldreel.train.card import CardSources, model_card
 from worldreel.train.checkpoint import load_latest
-from worldreel.train.parse import plain
 from worldreel.train.recipe import TransformerRecipe, recipe_from
 from worldreel.weights.description import (
     Durations,
@@ -20,26 +22,30 @@ from worldreel.weights.save import StorageDtype, save_model
 
 
 def export_model(
-    run: Path, autoencoder: Autoencoder, shards: Path, num_tokens: int, out: Path
+    run: Path, autoencoder_run: Path, shards: Path, num_tokens: int, out: Path
 ) -> ModelDescription:
     """Writes the averaged weights of ``run``'s last checkpoint as a folder for ``load_model``.
 
+    The folder gets a README.md, the model's card, made of what the runs say of themselves.
+
     Args:
         run: a transformer's run folder; the recipe is the one in the checkpoint.
-        autoencoder: the one that made the latents.
+        autoencoder_run: the run folder of the autoencoder that made the latents.
         shards: the clips that it was trained on; their rate, size and length are noted.
         num_tokens: tokens of a prompt that the model sees.
         out: the model's folder.
 
     Raises:
-        WorldreelError: the run has no checkpoint, or a weight is not finite as stored.
+        WorldreelError: a run has no weights, or a weight is not finite as stored.
     """
-    checkpoint = load_latest(Path(run) / "checkpoints")
+    run, autoencoder_run = Path(run), Path(autoencoder_run)
+    checkpoint = load_latest(run / "checkpoints")
     if checkpoint is None:
         raise WorldreelError(f"{run} has no checkpoint.", remedy="Train first.")
     recipe = recipe_from(checkpoint.recipe)
     if not isinstance(recipe, TransformerRecipe):
         raise WorldreelError(f"{run} is a run of kind {recipe.kind!r}, not 'transformer'.")
+    autoencoder = load_autoencoder(autoencoder_run)
     clip = read_manifest(shards)[0]
     release, sample = recipe.release, recipe.sample
     size = (clip["width"], clip["height"])
@@ -73,5 +79,17 @@ def export_model(
         "transformer": checkpoint.part("model") | checkpoint.part("ema"),
         "autoencoder": autoencoder.state_dict(),
     }
+    sources = CardSources(
+        run=run,
+        autoencoder=autoencoder_run,
+        shards=Path(shards),
+        recipe=recipe,
+        num_parameters={
+            "transformer": sum(tensor.numel() for tensor in checkpoint.part("ema").values()),
+            "autoencoder": sum(p.numel() for p in autoencoder.parameters()),
+        },
+    )
     dtype = cast(StorageDtype, release.dtype)
-    return save_model(Path(out), description, states, dict.fromkeys(states, dtype))
+    dtypes: dict[str, StorageDtype] = {name: dtype for name in states}
+    card = partial(model_card, sources=sources)
+    return save_model(Path(out), description, states, dtypes, card)

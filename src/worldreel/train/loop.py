@@ -1,7 +1,8 @@
 """The loop: the same for every kind of network.
 
 Whatever is random in step ``k`` is derived from the run's seed and ``k``, so that a killed
-run goes on from its last checkpoint with the same numbers, bit for bit on CPU.
+run goes on from its last checkpoint with the same numbers, bit for bit on CPU. A run may go
+on on another device: its checkpoints are the same.
 """
 
 import dataclasses
@@ -28,7 +29,10 @@ from worldreel.train.checkpoint import (
     load_latest,
     save_checkpoint,
 )
+from worldreel.train.device import find_device
 from worldreel.train.ema import Ema
+from worldreel.train.lock import locked
+from worldreel.train.machine import describe_machine
 from worldreel.train.optim import Optimizer, schedule_factor
 from worldreel.train.recipe import Recipe, ScheduleConfig, recipe_values
 from worldreel.train.report import Reporter
@@ -82,7 +86,8 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, show_progress: bool = True)
 
     Raises:
         UsageError: the folder's run was begun with another model or seed.
-        WorldreelError: too many non-finite steps in a row, or the disk is full.
+        WorldreelError: another process trains in the folder, too many non-finite steps in a
+            row, or the disk is full.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,10 +95,15 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, show_progress: bool = True)
         torch.set_num_threads(recipe.run.num_threads)
     if recipe.run.compile:
         _compile(task.blocks)
-    run = _Run(task, recipe, folder)
-    with Reporter(folder, recipe, show_progress=show_progress) as report, _signals() as caught:
+    with (
+        locked(folder),
+        Reporter(folder, recipe, show_progress=show_progress) as report,
+        _signals() as caught,
+    ):
+        run = _Run(task, recipe, folder)
         resumed, changes = run.resume()
-        report.event("resume" if resumed else "start", step=run.step, **changes)
+        name, machine = "resume" if resumed else "start", describe_machine(recipe.run.device)
+        report.event(name, step=run.step, machine=machine, **changes)
         return _steps(run, report, caught)
 
 
@@ -104,6 +114,7 @@ class _Run:
         self.task = task
         self.recipe = recipe
         self.folder = folder / "checkpoints"
+        self.device = find_device(recipe.run.device)
         self.optimizer = Optimizer(task.module, recipe.optim)
         self.ema = Ema(task.module, recipe.ema.decay)
         self.counters = _Counters()
@@ -158,7 +169,7 @@ class _Run:
         generator = torch_generator(recipe.seed, "step", self.step)
         self.task.module.train()
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.run.autocast):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.run.autocast):
             loss, num_samples = self.task.loss(self.step, generator)
         norm = torch.tensor(math.nan)
         if torch.isfinite(loss):

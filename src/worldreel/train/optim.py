@@ -167,4 +167,5 @@ class Optimizer:
                 key: torch.zeros_like(param).copy_(state[f"adamw.{key}.{name}"])
                 for key in ("exp_avg", "exp_avg_sq")
             }
-            self.adamw.state[param] = {"step": state[f"adamw.step.{name}"].clone(), **averages}
+            step = state[f"adamw.step.{name}"].to(param.device, copy=True)
+            self.adamw.state[param] = {"step": step, **averages}

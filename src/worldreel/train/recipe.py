@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from worldreel.core.errors import UsageError
+from worldreel.core.parse import parse, plain
 from worldreel.diffusion.levels import LevelsConfig
 from worldreel.diffusion.solvers import SOLVERS
 from worldreel.models.autoencoder import AutoencoderConfig
 from worldreel.models.transformer import TransformerConfig
-from worldreel.train.parse import override, parse, plain
+from worldreel.train.override import override
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +72,11 @@ class EmaConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """How a run is carried out. Only ``autocast``, ``num_threads`` and ``compile`` touch the
-    numbers, and those by rounding alone."""
+    """How a run is carried out. Only ``device``, ``autocast``, ``num_threads`` and ``compile``
+    touch the numbers, and those by rounding alone."""
 
+    device: str = "cpu"
+    """Or cuda. A run may go on on the other: what is random is drawn on the CPU."""
     autocast: bool = True
     """bf16 autocast over fp32 masters."""
     num_threads: int = 0
@@ -94,6 +97,8 @@ class RunConfig:
     """Also log to trackio, offline."""
 
     def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise UsageError(f"device is {self.device!r}; it is 'cpu' or 'cuda'.")
         _within(self, "num_threads", 0, 4096)
         _within(self, "checkpoint_minutes", 0.0, math.inf)
         _within(self, "max_minutes", 0.0, math.inf)
@@ -170,8 +175,11 @@ class GateConfig:
     """dB, over all pixels."""
     psnr_objects: float = 26.0
     """dB, over the pixels of objects."""
+    num_clips: int = 32
+    """Newly simulated clips on which colours and motion are measured afterwards."""
 
     def __post_init__(self) -> None:
+        _within(self, "num_clips", 1, 10**4)
         _within(self, "psnr", 0.0, 100.0)
         _within(self, "psnr_objects", 0.0, 100.0)
 
@@ -197,6 +205,14 @@ class ReleaseConfig:
         _within(self, "seconds_max", 1e-3, 86400)
         if self.dtype not in ("fp32", "bf16", "fp16"):
             raise UsageError(f"dtype is {self.dtype!r}; it is 'fp32', 'bf16' or 'fp16'.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentsConfig:
+    """What a transformer's steps draw from."""
+
+    mirror: bool = False
+    """Each clip also flipped left-right, left and right swapped in its captions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,11 +307,13 @@ class TransformerRecipe:
     level_channel: bool = True
     caption_dropout: float = 0.1
     """Share of clips that are trained with the empty prompt."""
-    min_level: float = 0.05
-    """Below this level a frame's loss is weighted down by ``(level / min_level)^2``, which
-    keeps the velocity of an ``x_0`` prediction, a division by the level, from ruling."""
+    min_level: float = 0.2
+    """Below this level a frame's loss is weighted down by ``(level / min_level)^2``. The
+    velocity of an ``x_0`` prediction is divided by the level: without this, given frames
+    that carry a little noise (levels.noisy_given) would outweigh all that is dreamt."""
     num_held_out: int = 64
-    """Clips at the data's end that are never trained on."""
+    """Clips at the data's end that are never trained on, nor their mirror images."""
+    data: LatentsConfig = field(default_factory=LatentsConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
     world: WorldConfig = field(default_factory=WorldConfig)

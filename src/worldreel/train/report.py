@@ -1,4 +1,4 @@
-"""What a run says of itself: JSON lines always, a progress bar on a terminal, a tracker."""
+"""What a run says of itself: a log of JSON lines, a bar on a terminal, a tracker."""
 
 import contextlib
 import json
@@ -15,6 +15,8 @@ from worldreel.train.recipe import Recipe, recipe_values
 class Reporter:
     """Appends to ``folder/log.jsonl``; each line is one JSON object with ``step``.
 
+    ``show_progress`` is a bar on a terminal, and the same lines on standard error elsewhere.
+
     After a resume the steps since the last checkpoint are logged again: for a step the last
     line counts.
     """
@@ -22,7 +24,8 @@ class Reporter:
     def __init__(self, folder: Path, recipe: Recipe, *, show_progress: bool) -> None:
         self.folder = Path(folder)
         self.recipe = recipe
-        self.show_progress = show_progress and sys.stderr.isatty()
+        self.show_bar = show_progress and sys.stderr.isatty()
+        self.show_lines = show_progress and not self.show_bar
         self._tracker: _Trackio | None = None
         self._bar: Any = None
 
@@ -30,11 +33,15 @@ class Reporter:
         self._log = open(self.folder / "log.jsonl", "a", encoding="utf-8", buffering=1)
         if self.recipe.run.tracker:
             self._tracker = _Trackio(self.recipe)
-        if self.show_progress:
-            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        if self.show_bar:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                SpinnerColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
             )
             self._bar.start()
             self._bar_task = self._bar.add_task(self.recipe.name, total=None)
@@ -78,7 +85,10 @@ class Reporter:
 
     def _write(self, values: dict[str, Any]) -> None:
         values = {**values, "time": round(time.time(), 3)}
-        self._log.write(json.dumps(values) + "\n")
+        line = json.dumps(values)
+        self._log.write(line + "\n")
+        if self.show_lines:
+            print(line, file=sys.stderr, flush=True)
 
 
 class _Trackio:

@@ -1,8 +1,9 @@
 """A recipe's whole run: world, autoencoder, gate, latents and text, transformer, model."""
 
-import dataclasses
 import json
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from worldreel.core.errors import UsageError, WorldreelError
@@ -13,7 +14,9 @@ from worldreel.data.shards import read_manifest
 from worldreel.data.simulate import render_shards
 from worldreel.models.autoencoder import Autoencoder
 from worldreel.train.autoencoder import describe_autoencoder, load_autoencoder, train_autoencoder
+from worldreel.train.device import find_device
 from worldreel.train.export import export_model
+from worldreel.train.lock import locked
 from worldreel.train.recipe import (
     AutoencoderRecipe,
     TransformerRecipe,
@@ -25,8 +28,18 @@ from worldreel.train.transformer import train_transformer
 NUM_TOKENS = 64
 """Tokens of a prompt that a model of ours sees."""
 
-Gate = Callable[[Autoencoder, Path], None]
-"""A further check of a trained autoencoder on the shards; it raises where it fails."""
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """What a gate measured."""
+
+    figures: dict[str, float]
+    missed: list[str]
+    """The figures that are not good enough, each in words with its limit; empty is a pass."""
+
+
+Gate = Callable[[Autoencoder, int], GateResult]
+"""A further check of a trained autoencoder, on so many clips."""
 
 
 def train(
@@ -47,8 +60,10 @@ def train(
         overrides: ``a.b=value``; in a transformer's recipe ``autoencoder.a.b=value`` is for
             its autoencoder's recipe.
         out_dir: the run's folder; by default ``runs/<name>``. It gets ``world``,
-            ``autoencoder``, ``latents``, ``text``, ``transformer`` and ``model``.
-        gate: a check after the recipe's own gate.
+            ``autoencoder-world``, ``autoencoder``, ``latents``, ``text``, ``transformer`` and
+            ``model``; for an autoencoder's recipe ``world`` and ``autoencoder`` alone.
+        gate: a check after the recipe's own gate, on ``gate.num_clips`` clips. What it said
+            is kept as ``autoencoder/gate.json``; weights that passed are not measured again.
         progress: of rendering and caching; training reports for itself.
 
     Returns:
@@ -64,12 +79,12 @@ def train(
     if isinstance(recipe, AutoencoderRecipe):
         if inner:
             raise UsageError(f"{inner[0]!r} is for a transformer's recipe.")
-        ensure_world(recipe.world, out / "world", progress)
-        ensure_autoencoder(recipe, out / "world", out / "autoencoder", gate)
+        with locked(out):
+            ensure_autoencoder(recipe, out / "world", out / "autoencoder", gate, progress)
         return out / "autoencoder" / "autoencoder.safetensors"
-    return _train_model(
-        recipe, _autoencoder_recipe(recipe, recipe_path, inner), out, gate, progress
-    )
+    autoencoder_recipe = _autoencoder_recipe(recipe, recipe_path, inner)
+    with locked(out):
+        return _train_model(recipe, autoencoder_recipe, out, gate, progress)
 
 
 def _train_model(
@@ -81,15 +96,21 @@ def _train_model(
 ) -> Path:
     from worldreel.models.text import load_minilm
 
-    shards = ensure_world(recipe.world, out / "world", progress)
-    autoencoder = ensure_autoencoder(autoencoder_recipe, shards, out / "autoencoder", gate)
-    latents = cache_latents(shards, autoencoder, out / "latents", progress=progress)
-    captions = [caption for row in read_manifest(shards) for caption in row["captions"]]
+    worlds = out / "autoencoder-world", out / "world"
+    autoencoder = ensure_autoencoder(
+        autoencoder_recipe, worlds[0], out / "autoencoder", gate, progress
+    )
+    shards = ensure_world(recipe.world, worlds[1], progress)
+    autoencoder = autoencoder.to(find_device(recipe.run.device))
+    mirror = recipe.data.mirror
+    latents = cache_latents(shards, autoencoder, out / "latents", mirror, progress=progress)
+    wordings = json.loads((latents / "captions.json").read_text(encoding="utf-8"))
+    captions = [caption for clip in wordings for caption in clip]
     text = cache_text(captions, load_minilm(NUM_TOKENS), out / "text", progress=progress)
     result = train_transformer(recipe, latents, text, autoencoder, out / "transformer")
     if not result.finished:
         raise _stopped("transformer", result.step)
-    export_model(out / "transformer", autoencoder, shards, NUM_TOKENS, out / "model")
+    export_model(out / "transformer", out / "autoencoder", shards, NUM_TOKENS, out / "model")
     return out / "model"
 
 
@@ -123,36 +144,64 @@ def ensure_world(config: WorldConfig, folder: Path, progress: Progress = silent)
 
 
 def ensure_autoencoder(
-    recipe: AutoencoderRecipe, shards: Path, folder: Path, gate: Gate | None = None
+    recipe: AutoencoderRecipe,
+    world: Path,
+    folder: Path,
+    gate: Gate | None = None,
+    progress: Progress = silent,
 ) -> Autoencoder:
-    """Trains the autoencoder unless ``folder`` holds a finished one, and holds it to its gate.
+    """Trains the autoencoder unless ``folder`` holds a finished one, and holds it to its gates.
+
+    Args:
+        world: the folder of its clips; rendered by its recipe where it must be trained.
+        folder: its run.
+        gate: the check after the recipe's own.
+        progress: of rendering.
 
     Raises:
-        WorldreelError: stopped before the end, or the gate was missed.
+        WorldreelError: stopped before the end, or a gate was missed.
     """
     about = describe_autoencoder(folder)
     if about is None or not about["finished"]:
+        shards = ensure_world(recipe.world, world, progress)
         result = train_autoencoder(recipe, shards, folder)
         if not result.finished:
             raise _stopped("autoencoder", result.step)
         about = describe_autoencoder(folder)
         assert about is not None
-    limits = dataclasses.asdict(recipe.gate)
-    missed = [name for name, limit in limits.items() if about["figures"].get(name, 99.0) < limit]
+    limits = {"psnr": recipe.gate.psnr, "psnr_objects": recipe.gate.psnr_objects}
+    missed = [
+        f"{name} is {about['figures'][name]:.2f} dB of at least {limit:g}"
+        for name, limit in limits.items()
+        if about["figures"].get(name, math.inf) < limit
+    ]
     if missed:
-        figures = ", ".join(
-            f"{name} is {about['figures'][name]:.2f} dB of at least {limits[name]:g}"
-            for name in missed
-        )
-        raise WorldreelError(
-            f"the autoencoder missed its gate: {figures}.",
-            remedy="Train it longer (delete its autoencoder.json and raise "
-            "autoencoder.schedule.total_steps), or lower autoencoder.gate.",
-        )
+        raise _missed(missed, "or lower autoencoder.gate")
     autoencoder = load_autoencoder(folder)
     if gate is not None:
-        gate(autoencoder, shards)
+        _pass(gate, autoencoder, recipe.gate.num_clips, folder / "gate.json", about["sha256"])
     return autoencoder
+
+
+def _pass(gate: Gate, autoencoder: Autoencoder, num_clips: int, path: Path, sha256: str) -> None:
+    """Raises WorldreelError unless these weights passed the gate, now or before."""
+    asked = {"sha256": sha256, "num_clips": num_clips}
+    if path.exists():
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        if not noted["missed"] and {name: noted[name] for name in asked} == asked:
+            return
+    result = gate(autoencoder, num_clips)
+    write_json(path, {**asked, "figures": result.figures, "missed": result.missed})
+    if result.missed:
+        raise _missed(result.missed, "or give it more weights")
+
+
+def _missed(rows: list[str], otherwise: str) -> WorldreelError:
+    return WorldreelError(
+        f"the autoencoder missed its gate: {'; '.join(rows)}.",
+        remedy="Train it longer (delete its autoencoder.json and raise "
+        f"autoencoder.schedule.total_steps), {otherwise}.",
+    )
 
 
 def _autoencoder_recipe(

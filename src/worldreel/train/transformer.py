@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from worldreel.core.errors import UsageError
 from worldreel.core.randomness import derive_seed, torch_generator
-from worldreel.data.cache import TextStates
+from worldreel.data.cache import TextStates, read_inputs
 from worldreel.data.sampler import batch_indices
 from worldreel.diffusion.guidance import guidance_applies, guide
 from worldreel.diffusion.levels import training_levels
@@ -22,6 +22,7 @@ from worldreel.generate.denoiser import Denoiser, Prediction
 from worldreel.media.sheet import contact_sheet, save_image
 from worldreel.models.autoencoder import Autoencoder
 from worldreel.models.transformer import Transformer, initialize
+from worldreel.train.device import find_device, move
 from worldreel.train.loop import FitResult, fit
 from worldreel.train.recipe import Bucket, TransformerRecipe
 
@@ -60,12 +61,16 @@ class TransformerTask:
         captions = (Path(latents) / "captions.json").read_text(encoding="utf-8")
         self.captions: list[list[str]] = json.loads(captions)
         self.text = TextStates(text)
-        self.autoencoder = autoencoder
-        self.num_held_out = min(recipe.num_held_out, len(self.latents) // 2)
-        self.num_train = len(self.latents) - self.num_held_out
+        self.device = find_device(recipe.run.device)
+        self.autoencoder = autoencoder.to(self.device)
+        self.num_views = 2 if read_inputs(latents).get("mirror", False) else 1
+        self.num_clips = len(self.latents) // self.num_views
+        self.num_held_out = min(recipe.num_held_out, self.num_clips // 2)
+        self.num_train = self.num_clips - self.num_held_out
         self._check()
         self.transformer = Transformer(recipe.model)
         initialize(self.transformer, torch_generator(recipe.seed, "weights"))
+        self.transformer.to(self.device)
         self.module: nn.Module = self.transformer
         self.blocks = list(self.transformer.blocks)
         self.denoiser = Denoiser(
@@ -76,10 +81,19 @@ class TransformerTask:
         """The flow-matching loss of one batch."""
         bucket, stream, place = self.bucket_at(step)
         seed = derive_seed(self.recipe.seed, "bucket", stream)
-        indices = batch_indices(seed, place, bucket.batch_size, self.num_train)
+        drawn = batch_indices(seed, place, bucket.batch_size, self.num_views * self.num_train)
+        indices = self.training_places(drawn)
         x_0 = self._clips(indices, bucket.num_frames)
-        text = self.text(self._captions(indices, generator))
+        text = self._text(self._captions(indices, generator))
         return self._loss(x_0, text, generator), bucket.batch_size
+
+    def training_places(self, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places in the cache of training items: the clips, then their mirror images.
+
+        The last ``num_held_out`` clips and their mirror images are not among them.
+        """
+        view, clip = np.divmod(drawn, self.num_train)
+        return view * self.num_clips + clip
 
     def bucket_at(self, step: int) -> tuple[Bucket, str, int]:
         """The bucket of a step, the name of its stream of clips, and the place in the stream."""
@@ -100,9 +114,9 @@ class TransformerTask:
         """The loss on clips that are never trained on, always with the same noise."""
         num_frames = max(bucket.num_frames for bucket in self.recipe.stages[-1].buckets)
         losses: list[float] = []
-        for start in range(self.num_train, len(self.latents), 16):
-            indices = np.arange(start, min(start + 16, len(self.latents)))
-            text = self.text([self.captions[i][0] for i in indices])
+        for start in range(self.num_train, self.num_clips, 16):
+            indices = np.arange(start, min(start + 16, self.num_clips))
+            text = self._text([self.captions[i][0] for i in indices])
             generator = torch_generator(self.recipe.seed, "held out", start)
             loss = self._loss(self._clips(indices, num_frames), text, generator)
             losses += [float(loss)] * len(indices)
@@ -112,15 +126,15 @@ class TransformerTask:
         """Clips made from held-out captions, and the loss on held-out clips."""
         config = self.recipe.sample
         count = min(config.num_clips, self.num_held_out)
-        indices = np.linspace(self.num_train, len(self.latents) - 1, count).astype(int)
+        indices = np.linspace(self.num_train, self.num_clips - 1, count).astype(int)
         prompts = [self.captions[i][0] for i in indices]
         latents = self.generate(prompts, torch_generator(self.recipe.seed, "sample"))
         clips = []
         for clip in latents.split(1):
-            video = (self.autoencoder.decode(clip)[0] + 1) * 127.5  # 3 t h w
+            video = (self.autoencoder.decode(clip)[0].cpu() + 1) * 127.5  # 3 t h w
             clips.append(video.round().to(torch.uint8).permute(1, 2, 3, 0).numpy())
         save_image(path, contact_sheet(clips, prompts, columns=2, num_frames=8))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.run.autocast):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.run.autocast):
             return {"held_out_loss": self.held_out_loss()}
 
     @torch.no_grad()
@@ -130,28 +144,33 @@ class TransformerTask:
         num_frames = max(bucket.num_frames for bucket in self.recipe.stages[-1].buckets)
         channels, _, height, width = self.latents.shape[1:]
         shape = (len(prompts), channels, num_frames, height, width)
-        x = torch.randn(shape, generator=generator)
-        text, empty = self.text(prompts), self.text([""] * len(prompts))
+        x = move(torch.randn(shape, generator=generator), self.device)
+        text, empty = self._text(prompts), self._text([""] * len(prompts))
 
         def v(x: Tensor, t: Tensor) -> Tensor:
             level = t.float().expand(len(prompts), num_frames)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.run.autocast):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.run.autocast):
                 cond = self.denoiser(x, level, text)
                 if not guidance_applies(float(t), config.guidance_scale, config.guidance_interval):
                     return cond
                 return guide(cond, self.denoiser(x, level, empty), config.guidance_scale)
 
-        times = timesteps(config.num_inference_steps, config.shift)
+        times = timesteps(config.num_inference_steps, config.shift).to(self.device)
         return integrate(v, x, times, cast(Solver, config.solver))
 
     def _loss(self, x_0: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
         eps = torch.randn(x_0.shape, generator=generator)
         batch, _, num_frames = x_0.shape[:3]
         level = training_levels(batch, num_frames, generator, config=self.recipe.levels)
+        eps, level = move(eps, self.device), move(level, self.device)
         return flow_matching_loss(self.denoiser, x_0, eps, level, text, self.recipe.min_level)
 
     def _clips(self, indices: NDArray[np.int64], num_frames: int) -> Tensor:
-        return torch.from_numpy(self.latents[indices, :, :num_frames].astype(np.float32))
+        latents = torch.from_numpy(self.latents[indices, :, :num_frames].astype(np.float32))
+        return move(latents, self.device)
+
+    def _text(self, captions: list[str]) -> Tensor:
+        return move(self.text(captions), self.device)
 
     def _captions(self, indices: NDArray[np.int64], generator: torch.Generator) -> list[str]:
         draws = torch.rand(len(indices), 2, generator=generator).tolist()
@@ -175,6 +194,12 @@ class TransformerTask:
                     f"model.{name} is {getattr(model, name)}; with these latents and this text "
                     f"encoder it must be {value}."
                 )
+        if recipe.data.mirror != (self.num_views == 2):
+            raise UsageError(
+                f"data.mirror is {str(recipe.data.mirror).lower()}, but the latents were cached "
+                f"{'with' if self.num_views == 2 else 'without'} mirror images.",
+                remedy="Cache them as the recipe says, or change data.mirror.",
+            )
         patch = model.patch_size
         if height % patch[1] or width % patch[2]:
             raise UsageError(

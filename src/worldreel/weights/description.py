@@ -1,14 +1,14 @@
 """What a model says about itself in its ``model.json``; no tensors, no torch."""
 
 import dataclasses
-import difflib
 import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from worldreel.core.errors import WorldreelError
+from worldreel.core.parse import parse
 
 FILE_NAME = "model.json"
 TAKES = ("text", "first_frame", "last_frame", "clip", "mask")
@@ -169,8 +169,7 @@ class ModelDescription:
                 outside its range; ``source`` is named.
         """
         try:
-            values = json.loads(text)
-            return _parse(cls, values, "")
+            return parse(cls, json.loads(text))
         except json.JSONDecodeError as error:
             raise WorldreelError(
                 f"{source} is not JSON: {error}.", remedy="Get the model's folder again."
@@ -178,7 +177,8 @@ class ModelDescription:
         except WorldreelError as error:
             raise WorldreelError(
                 f"{source}: {error.message}",
-                remedy=error.remedy or "Correct it, or get the model's folder again.",
+                remedy=f"{error.remedy} Get the model's folder again; a newer version of "
+                "worldreel may be needed to read it.".lstrip(),
             ) from error
 
     @classmethod
@@ -193,61 +193,6 @@ class ModelDescription:
                 remedy="A model is a folder with a model.json and its safetensors files.",
             ) from error
         return cls.from_json(text, str(path))
-
-
-def _parse(kind: Any, value: Any, place: str) -> Any:
-    """``value`` as JSON gives it, as the type ``kind``; raises WorldreelError if it is not."""
-    origin, args = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise _wrong(place or "the description", value, "an object")
-        return _parse_object(kind, value, place)
-    if origin is Literal:
-        if value not in args:
-            raise _wrong(place, value, "one of " + ", ".join(map(repr, args)))
-        return value
-    if origin is tuple:
-        if not isinstance(value, list) or (args[-1] is not Ellipsis and len(value) != len(args)):
-            length = "" if args[-1] is Ellipsis else f" of {len(args)}"
-            raise _wrong(place, value, f"a list{length}")
-        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
-        return tuple(_parse(k, v, place) for k, v in zip(kinds, value, strict=True))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(place, value, "an object")
-        return {key: _parse(args[1], item, f"{place}.{key}") for key, item in value.items()}
-    if kind is Any:
-        return value
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise _wrong(place, value, words[kind])
-    return value
-
-
-def _parse_object(kind: type, values: dict[str, Any], place: str) -> Any:
-    prefix = f"{place}." if place else ""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key in values:
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1)
-            hint = f"Did you mean {prefix}{close[0]}? " if close else ""
-            raise WorldreelError(
-                f"unknown key {prefix}{key}.",
-                remedy=f"{hint}A newer version of worldreel may be needed to read this model.",
-            )
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in values
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise WorldreelError(f"{', '.join(prefix + name for name in missing)} missing.")
-    hints = get_type_hints(kind)
-    return kind(**{name: _parse(hints[name], v, prefix + name) for name, v in values.items()})
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

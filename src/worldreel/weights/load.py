@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from worldreel.core.errors import WorldreelError
+from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.core.parse import parse
 from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
@@ -43,21 +44,37 @@ class LoadedModel:
     text: TextEncoder
     dtype: torch.dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks stand; the text encoder stays on the CPU."""
+        return next(self.autoencoder.parameters()).device
 
-def load_model(name_or_folder: str | Path, dtype: torch.dtype | None = None) -> LoadedModel:
+
+def load_model(
+    name_or_folder: str | Path,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+) -> LoadedModel:
     """Loads a model by name or folder.
 
     Args:
-        dtype: float32 or bfloat16; by default whichever this processor multiplies faster.
+        dtype: float32 or bfloat16; by default whichever the device multiplies faster.
+        device: where the networks go, such as ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or no such device.
         WorldreelError: a file is missing, truncated, altered or not safetensors, or its
             weights do not fit the description.
     """
     folder = find_model(name_or_folder)
     description = ModelDescription.read(folder)
-    dtype = fastest_dtype() if dtype is None else dtype
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            f"the device is {str(device)!r}, but torch {torch.__version__} finds none here.",
+            remedy="Install torch for CUDA and its driver, or use the device cpu.",
+        )
+    dtype = fastest_dtype(device) if dtype is None else dtype
     assert dtype in (torch.float32, torch.bfloat16), dtype
     for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
         if name not in description.files:
@@ -66,19 +83,19 @@ def load_model(name_or_folder: str | Path, dtype: torch.dtype | None = None) -> 
         check_file(folder, name, description)
     with torch.device("meta"):
         try:
-            transformer = Transformer(TransformerConfig(**description.transformer))
-            autoencoder = Autoencoder(AutoencoderConfig(**description.autoencoder))
-        except TypeError as error:
+            transformer = Transformer(parse(TransformerConfig, description.transformer))
+            autoencoder = Autoencoder(parse(AutoencoderConfig, description.autoencoder))
+        except WorldreelError as error:
             raise WorldreelError(
                 f"{folder / 'model.json'} describes a network that this version does not know: "
-                f"{error}.",
+                f"{error.message}",
                 remedy="A newer version of worldreel may be needed to run this model.",
             ) from error
     _check_networks(transformer, autoencoder, description)
     return LoadedModel(
         description,
-        _fill(transformer, folder / TRANSFORMER_FILE, dtype),
-        _fill(autoencoder, folder / AUTOENCODER_FILE, dtype),
+        _fill(transformer, folder / TRANSFORMER_FILE, dtype).to(device),
+        _fill(autoencoder, folder / AUTOENCODER_FILE, dtype).to(device),
         load_minilm(num_tokens=description.text.num_tokens),
         dtype,
     )
@@ -110,9 +127,9 @@ def check_file(folder: Path, name: str, description: ModelDescription) -> None:
         )
 
 
-def fastest_dtype() -> torch.dtype:
-    """bfloat16 where there is hardware for its products, otherwise float32."""
-    if torch.cuda.is_available():
+def fastest_dtype(device: torch.device | str = "cpu") -> torch.dtype:
+    """bfloat16 where the device has hardware for its products, otherwise float32."""
+    if torch.device(device).type != "cpu":
         return torch.bfloat16
     has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if has_bf16 else torch.float32

@@ -1,8 +1,8 @@
-"""From state dicts to a model's folder: safetensors, their hashes, and the description."""
+"""From state dicts to a model's folder: safetensors, their hashes, the description, the card."""
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +21,16 @@ DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
 }
 
+MODE = 0o644
+"""Of every file: a published model is for all to read, whatever the umask was."""
+
 
 def save_model(
     folder: Path,
     description: ModelDescription,
     states: Mapping[str, Mapping[str, Tensor]],
     dtypes: Mapping[str, StorageDtype],
+    card: Callable[[ModelDescription], str] | None = None,
 ) -> ModelDescription:
     """Writes a folder that `worldreel.weights.load.load_model` takes.
 
@@ -38,6 +42,7 @@ def save_model(
         description: its ``files`` are filled in here.
         states: ``transformer`` and ``autoencoder``, each a state dict.
         dtypes: what floating-point tensors of each are stored as.
+        card: the text of its README.md, from the description with its ``files``.
 
     Raises:
         WorldreelError: a weight that is not finite as stored, or the disk fails.
@@ -49,13 +54,21 @@ def save_model(
         path = folder / f"{name}.safetensors"
         with atomic_target(path) as part:
             save_file(stored, part)
+            part.chmod(MODE)
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         files[path.name] = WeightsFile(sha256=sha256, size_bytes=path.stat().st_size)
     description = dataclasses.replace(description, files=files)
-    with atomic_target(folder / FILE_NAME) as part:
-        part.write_text(description.to_json(), encoding="utf-8")
+    if card is not None:
+        _write_text(folder / "README.md", card(description))
+    _write_text(folder / FILE_NAME, description.to_json())
     return description
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_target(path) as part:
+        part.write_text(text, encoding="utf-8")
+        part.chmod(MODE)
 
 
 def _store(name: str, tensor: Tensor, dtype: StorageDtype) -> Tensor:

@@ -1,10 +1,12 @@
 """``worldreel evaluate``: how good a model's networks are, in figures."""
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from worldreel.app.display import progress_display
 from worldreel.app.options import Flag, check_at_least
 
 
@@ -25,4 +27,22 @@ class Evaluate:
 
     def run(self) -> int:
         check_at_least("--num-clips", self.num_clips, 1)
-        raise NotImplementedError
+        from worldreel.weights.catalogue import describe
+
+        describe(self.model)
+        from worldreel.evaluate.autoencoder import GATE, evaluate_autoencoder, missed
+        from worldreel.weights.load import load_model
+
+        model = load_model(self.model)
+        with progress_display(as_json=self.json) as progress:
+            figures = evaluate_autoencoder(
+                model.autoencoder, num_clips=self.num_clips, seed=self.seed, progress=progress
+            )
+        values, misses = figures.to_dict(), missed(figures)
+        if self.json:
+            print(json.dumps({"model": self.model, **values, "gate": GATE, "missed": misses}))
+            return 0
+        for name, value in values.items():
+            print(f"{name:16} {value:g}")
+        print("; ".join(misses) if misses else "The gate is passed.")
+        return 0

@@ -2,23 +2,28 @@
 
 import dataclasses
 import difflib
-import tomllib
 import types
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from worldreel.core.errors import UsageError
 
 T = TypeVar("T")
 
 
-def parse(cls: type[T], values: dict[str, Any], place: str = "") -> T:
+def parse(cls: type[T], values: Any, place: str = "") -> T:
     """Builds a dataclass from a nested dict; dataclasses inside are built likewise.
+
+    Args:
+        values: dicts, lists and scalars. An int is taken for a float, nothing else is converted.
+        place: where ``values`` stand in their file, in dotted keys.
 
     Raises:
         UsageError: an unknown key (with the closest one that exists), a missing key, or a
             value of the wrong type; and whatever the classes' own checks raise.
     """
     assert dataclasses.is_dataclass(cls)
+    if not isinstance(values, dict):
+        raise _wrong(place or "the whole", values, "named values")
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for key in values:
@@ -32,7 +37,7 @@ def parse(cls: type[T], values: dict[str, Any], place: str = "") -> T:
     for name, field in fields.items():
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and name not in values:
-            raise UsageError(f"{_join(place, name)} is missing.", remedy="Add it to the recipe.")
+            raise UsageError(f"{_join(place, name)} is missing.", remedy="Add it.")
     built = {key: _convert(hints[key], value, _join(place, key)) for key, value in values.items()}
     try:
         return cls(**built)
@@ -53,42 +58,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def override(values: dict[str, Any], assignment: str) -> None:
-    """Applies one dotted override such as ``optim.grad_clip=0.5`` in place.
-
-    The value is read as TOML; where it is none, as a string. A number in the path is a
-    place in a list: ``stages.0.steps=100``.
-
-    Raises:
-        UsageError: there is no ``=``, or the path leads through something that is no table.
-    """
-    path, equals, text = assignment.partition("=")
-    if not equals or not path.strip():
-        raise UsageError(
-            f"the override {assignment!r} is not of the form a.b=value.",
-            remedy="For instance: --set schedule.total_steps=20000",
-        )
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    *parents, last = path.strip().split(".")
-    at: Any = values
-    for name in parents:
-        if isinstance(at, list) and name.isdigit() and int(name) < len(at):
-            at = at[int(name)]
-        elif isinstance(at, dict):
-            at = at.setdefault(name, {})
-        else:
-            raise UsageError(f"the override {assignment!r} leads through {name!r}: no table.")
-    if isinstance(at, list) and last.isdigit() and int(last) < len(at):
-        at[int(last)] = value
-    elif isinstance(at, dict):
-        at[last] = value
-    else:
-        raise UsageError(f"the override {assignment!r} leads to no key: {last!r}.")
-
-
 def _join(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
 
@@ -102,33 +71,39 @@ def _convert(kind: Any, value: Any, place: str) -> Any:
             return None
         (kind,) = [arg for arg in args if arg is not type(None)]
         return _convert(kind, value, place)
+    if origin is Literal:
+        if value not in args:
+            raise _wrong(place, value, "one of " + ", ".join(map(repr, args)))
+        return value
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if dataclasses.is_dataclass(value):
-            return value
-        if not isinstance(value, dict):
-            raise _wrong(place, value, "a table")
-        return parse(kind, value, place)
+        return value if dataclasses.is_dataclass(value) else parse(kind, value, place)
     if origin in (tuple, list):
-        if not isinstance(value, (list, tuple)):
-            raise _wrong(place, value, "a list")
-        if origin is tuple and args[-1] is not Ellipsis and len(value) != len(args):
-            raise _wrong(place, value, f"a list of {len(args)}")
-        kinds = args if origin is tuple and args[-1] is not Ellipsis else [args[0]] * len(value)
-        items = [
-            _convert(k, item, f"{place}.{i}")
-            for i, (k, item) in enumerate(zip(kinds, value, strict=True))
-        ]
-        return tuple(items) if origin is tuple else items
+        return _convert_items(origin, args, value, place)
     if origin is dict or kind is dict:
         if not isinstance(value, dict):
-            raise _wrong(place, value, "a table")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            raise _wrong(place, value, "named values")
+        inner = args[1] if args else Any
+        return {key: _convert(inner, item, _join(place, key)) for key, item in value.items()}
+    if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         words = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
         raise _wrong(place, value, words[kind])
     return value
+
+
+def _convert_items(origin: Any, args: tuple[Any, ...], value: Any, place: str) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong(place, value, "a list")
+    fixed = origin is tuple and args[-1] is not Ellipsis
+    if fixed and len(value) != len(args):
+        raise _wrong(place, value, f"a list of {len(args)}")
+    kinds = args if fixed else [args[0]] * len(value)
+    items = [
+        _convert(kind, item, f"{place}.{i}")
+        for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    ]
+    return tuple(items) if origin is tuple else items
 
 
 def _wrong(place: str, value: Any, expected: str) -> UsageError:
