@@ -1,6 +1,6 @@
 """Twenty prompts, one contact sheet: the picture of the README.
 
-    python examples/twenty_prompts.py sheet.png
+python examples/twenty_prompts.py sheet.png
 """
 
 import sys

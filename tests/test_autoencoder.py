@@ -81,9 +81,7 @@ def test_a_frame_off_the_grid_is_refused_with_the_nearest_size(autoencoder: Auto
 @pytest.mark.parametrize(
     ("field", "value"), [("encoder_channels", (8, 8)), ("decoder_blocks", (0, 1, 1))]
 )
-def test_a_bad_configuration_is_refused_with_its_value(
-    field: str, value: tuple[int, ...]
-) -> None:
+def test_a_bad_configuration_is_refused_with_its_value(field: str, value: tuple[int, ...]) -> None:
     with pytest.raises(WorldreelError, match=field):
         AutoencoderConfig(**{field: value})  # type: ignore[arg-type]
 

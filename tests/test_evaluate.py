@@ -14,7 +14,7 @@ from worldreel.evaluate.tracker import find, lab, segment
 from worldreel.weights.catalogue import packaged_models
 from worldreel.weights.load import load_model
 from worldreel.world.render import render_clip
-from worldreel.world.scene import sample_scene
+from worldreel.world.sampling import sample_scene
 from worldreel.world.vocabulary import COLORS
 
 GOOD = AutoencoderFigures(

@@ -9,7 +9,7 @@ import pytest
 from worldreel.generate.understanding import KNOWN, understand
 from worldreel.models.text import load_minilm
 from worldreel.world.captions import captions
-from worldreel.world.scene import sample_scene
+from worldreel.world.sampling import sample_scene
 from worldreel.world.vocabulary import SYNONYMS, WORDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -9,7 +9,8 @@ from pathlib import Path
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress, silent
 from worldreel.data.shards import is_finished, write_manifest, write_shard
-from worldreel.world.scene import Split, sample_scene
+from worldreel.world.sampling import sample_scene
+from worldreel.world.scene import Split
 
 CLIPS_PER_SHARD = 50
 

@@ -12,7 +12,7 @@ from worldreel.core.progress import Progress, silent
 from worldreel.evaluate.tracker import find, lab, segment
 from worldreel.models.autoencoder import Autoencoder
 from worldreel.world.render import render_clip
-from worldreel.world.scene import sample_scene
+from worldreel.world.sampling import sample_scene
 
 MOVING_M_PER_S = 0.05
 VISIBLE_PIXELS = 40
@@ -51,7 +51,9 @@ class AutoencoderFigures:
 
     def to_dict(self) -> dict[str, float]:
         """All figures, the ratio too, rounded to four places."""
-        return {k: round(v, 4) for k, v in {**asdict(self), "tracker_ratio": self.tracker_ratio}.items()}
+        return {
+            k: round(v, 4) for k, v in {**asdict(self), "tracker_ratio": self.tracker_ratio}.items()
+        }
 
 
 GATE = {"psnr_db": 31.0, "psnr_moving_db": 26.0, "color_delta_e": 5.0, "tracker_px": 0.5}
@@ -69,7 +71,9 @@ def missed(figures: AutoencoderFigures) -> list[str]:
     for name, limit in GATE.items():
         at_least = name.endswith("_db")
         if (values[name] < limit) if at_least else (values[name] > limit):
-            rows.append(f"{name} is {values[name]:.2f}, {'at least' if at_least else 'at most'} {limit:g}")
+            rows.append(
+                f"{name} is {values[name]:.2f}, {'at least' if at_least else 'at most'} {limit:g}"
+            )
     return rows
 
 
@@ -97,7 +101,9 @@ def evaluate_autoencoder(
     px: list[float] = []
     for i in range(num_clips):
         progress(i, num_clips, "measuring the autoencoder")
-        scene = sample_scene(FIRST_SEED + seed * 100_000 + i, split="held_out" if i % 2 else "train")
+        scene = sample_scene(
+            FIRST_SEED + seed * 100_000 + i, split="held_out" if i % 2 else "train"
+        )
         clip = render_clip(scene)
         back = round_trip(autoencoder, clip.frames)
         error = ((clip.frames.astype(np.float64) - back) / 255) ** 2

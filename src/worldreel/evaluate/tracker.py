@@ -104,12 +104,12 @@ def segment(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def find(classes: NDArray[np.uint8], color: str) -> Found | None:
     """The largest region of ``color`` in a segmented frame ``h w``, if it is large enough."""
     wanted = classes == 1 + list(COLORS).index(color)
-    regions, count = ndimage.label(wanted)
-    if not count:
+    regions: NDArray[np.int32] = np.empty(wanted.shape, np.int32)
+    if not ndimage.label(wanted, output=regions):
         return None
     sizes = np.bincount(regions.ravel())[1:]
     best = int(sizes.argmax())
     if sizes[best] < MIN_PIXELS:
         return None
-    y, x = ndimage.center_of_mass(regions == best + 1)
-    return Found(x=float(x), y=float(y), num_pixels=int(sizes[best]))
+    rows, columns = np.nonzero(regions == best + 1)
+    return Found(x=float(columns.mean()), y=float(rows.mean()), num_pixels=int(sizes[best]))

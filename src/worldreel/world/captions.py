@@ -4,7 +4,7 @@
 and the camera are left out of some wordings, but nothing that is said is untrue.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from worldreel.world.vocabulary import BACKGROUNDS, FLOORS
 
 NUM_WORDINGS = 6
 _COUNT = {1: "one", 2: "two", 3: "three"}
-_MOVES = {
+_MOVES: dict[str, tuple[str, ...]] = {
     "still": ("", "", "the camera is still", "static shot"),
     "pan left": ("the camera pans left", "camera pans to the left"),
     "pan right": ("the camera pans right", "camera pans to the right"),
@@ -26,7 +26,7 @@ _MOVES = {
     "dolly in": ("the camera moves in closer", "camera dolly in"),
     "dolly out": ("the camera moves back", "camera dolly out"),
 }
-_CUTS = {
+_CUTS: dict[str, tuple[str, ...]] = {
     "close-up": ("then a cut to a close-up", "cut to a close-up"),
     "left": ("then a cut to a view from the left", "cut to a view from the left side"),
     "right": ("then a cut to a view from the right", "cut to a view from the right side"),
@@ -73,7 +73,7 @@ class _Teller:
         )
         self.x = dict(zip(scene.things, seen[:, 0] / (2 * matrix[0, 2]), strict=True))
 
-    def pick(self, options: tuple[str, ...]) -> str:
+    def pick(self, options: Sequence[str]) -> str:
         return options[int(self.rng.integers(len(options)))]
 
     def tell(
@@ -111,12 +111,14 @@ class _Teller:
             parts = [f"{self.name(thing, size)} {self.place(thing)}" for thing in by]
             rest = "rests" if len(by) == 1 else "rest"
             return f", while {_join(parts)} {rest}"
-        return f" beside {_join([self.name(thing, size) for thing in by])}"
+        names = [self.name(thing, size) for thing in by]
+        return f" beside {_join(names)}"
 
     def _camera(self, short: bool) -> str:
-        if len(self.scene.shots) > 1:
-            return self.pick(_CUTS[self.scene.shots[1].cut])
-        move = self.scene.shots[0].camera.move
+        first, *cuts = self.scene.shots
+        if cuts:
+            return self.pick(_CUTS[cuts[0].cut])
+        move = first.camera.move
         return "" if short and move == "still" else self.pick(_MOVES[move])
 
     def _at(self, thing: Thing, places: bool) -> str:
@@ -227,4 +229,3 @@ class _Teller:
         if len(names) > 1 and self.rng.random() < 0.4:
             said = f"{_COUNT[len(names)]} objects {verb} on {floor}: {_join(names)}"
         return said
-

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable
 
-from worldreel.world.scene import Casting, Prop, Quat, Thing, Vec3
+from worldreel.world.casting import Casting
+from worldreel.world.scene import Prop, Quat, Thing, Vec3
 from worldreel.world.shapes import RAMPS, extent, standing_height
 from worldreel.world.vocabulary import SIZES
 

@@ -2,15 +2,17 @@
 
 import math
 from functools import lru_cache
+from typing import Any
 
-import mujoco
+import mujoco as untyped
 import numpy as np
-from mujoco import MjSpec
 
 from worldreel.world.scene import Prop, Scene, Thing
 from worldreel.world.shapes import RAMP_DEPTH_M, RAMPS, cone_vertices, extent, wedge_vertices
 from worldreel.world.textures import REPEAT_M, SIDE, SKIES, floor_texture
 from worldreel.world.vocabulary import COLORS, FLOORS, SIZES
+
+mujoco: Any = untyped  # it comes without types
 
 TIMESTEP_S = 1 / 480
 DENSITY = 400.0
@@ -42,13 +44,13 @@ def damping_for(restitution: float) -> float:
     return 2 * ratio * math.sqrt(CONTACT_STIFFNESS)
 
 
-def build(scene: Scene) -> mujoco.MjModel:
+def build(scene: Scene) -> Any:
     """The model of ``scene``, at rest in its first moment.
 
     Textures and meshes keep their numbers from scene to scene, so that one render
     context, made from any of them, serves all and is uploaded only once.
     """
-    spec = MjSpec()
+    spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     visual = spec.visual
@@ -88,7 +90,7 @@ def build(scene: Scene) -> mujoco.MjModel:
     return spec.compile()
 
 
-def initial_state(model: mujoco.MjModel, scene: Scene) -> mujoco.MjData:
+def initial_state(model: Any, scene: Scene) -> Any:
     """Simulation data with the velocities with which the scene begins."""
     data = mujoco.MjData(model)
     for index, thing in enumerate(scene.things):
@@ -105,7 +107,7 @@ def initial_state(model: mujoco.MjModel, scene: Scene) -> mujoco.MjData:
     return data
 
 
-def _assets(spec: MjSpec, background: str) -> None:
+def _assets(spec: Any, background: str) -> None:
     for floor in FLOORS:
         texture = spec.add_texture(
             name=floor, type=mujoco.mjtTexture.mjTEXTURE_2D, width=SIDE, height=SIDE, nchannel=3
@@ -139,7 +141,7 @@ def _texture_bytes(floor: str) -> bytes:
     return floor_texture(floor).tobytes()
 
 
-def _add_prop(spec: MjSpec, prop: Prop) -> None:
+def _add_prop(spec: Any, prop: Prop) -> None:
     world = spec.worldbody
     rgba = _PROP_COLORS[prop.kind]
     turn = [1, 0, 0, 0] if prop.facing > 0 else [0, 0, 0, 1]
@@ -185,7 +187,7 @@ def _add_prop(spec: MjSpec, prop: Prop) -> None:
             raise ValueError(f"unknown prop {prop.kind!r}")
 
 
-def _add_thing(spec: MjSpec, index: int, thing: Thing) -> None:
+def _add_thing(spec: Any, index: int, thing: Thing) -> None:
     size = extent(thing.shape, thing.radius)
     body = spec.worldbody.add_body(name=f"thing{index}", pos=thing.position, quat=thing.rotation)
     geom = {
@@ -217,16 +219,14 @@ def _add_thing(spec: MjSpec, index: int, thing: Thing) -> None:
     body.add_geom(**geom)
 
 
-def _hang(body: "mujoco.MjsBody", index: int, thing: Thing) -> None:
+def _hang(body: Any, index: int, thing: Thing) -> None:
     """Hang the body from its string: a hinge about y at the string's upper end."""
     up = [
         -thing.string_m * math.sin(thing.string_angle),
         0.0,
         thing.string_m * math.cos(thing.string_angle),
     ]
-    body.add_joint(
-        name=f"thing{index}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 1, 0], pos=up
-    )
+    body.add_joint(name=f"thing{index}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 1, 0], pos=up)
     body.add_geom(
         name=f"prop:string{index}",
         type=mujoco.mjtGeom.mjGEOM_CAPSULE,
@@ -237,4 +237,3 @@ def _hang(body: "mujoco.MjsBody", index: int, thing: Thing) -> None:
         contype=0,
         conaffinity=0,
     )
-

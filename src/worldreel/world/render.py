@@ -52,7 +52,7 @@ class Stage:
     def __init__(self) -> None:
         mujoco, surface = _mujoco()
         from worldreel.world.physics import build
-        from worldreel.world.scene import sample_scene
+        from worldreel.world.sampling import sample_scene
 
         self.mujoco = mujoco
         self._gl = surface(64, 64)  # frames are drawn off screen, whatever their size
@@ -94,7 +94,7 @@ class Stage:
         view.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 0
         mujoco.mjr_render(self._rect, view, self._context)
         mujoco.mjr_readPixels(self._big_pixels, None, self._rect, self._context)
-        big = Image.frombuffer("RGB", self._big_pixels.shape[1::-1], self._big_pixels)
+        big = Image.fromarray(self._big_pixels)
         small = big.resize((self.width, self.height), Image.Resampling.BILINEAR)
         return np.asarray(small)[::-1]
 

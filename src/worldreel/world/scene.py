@@ -1,21 +1,11 @@
 """A scene is a value: everything that a clip will show, before it is simulated."""
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from worldreel.core.randomness import numpy_generator
 from worldreel.world.camera import Camera
 from worldreel.world.vocabulary import (
-    BACKGROUNDS,
-    CAMERAS,
-    COLORS,
-    CUTS,
-    EVENTS,
-    FLOORS,
-    SHAPES,
     SIZES,
 )
 
@@ -128,110 +118,3 @@ def is_held_out(color: str, shape: str, event: str, floor: str) -> bool:
     """A fixed `HELD_OUT_SHARE` of all combinations, the same for ever."""
     digest = hashlib.sha256(f"{color}/{shape}/{event}/{floor}".encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < HELD_OUT_SHARE
-
-
-EVENT_SHARES = (0.18, 0.12, 0.11, 0.12, 0.12, 0.07, 0.07, 0.07, 0.07, 0.07)
-"""How often each of `EVENTS` is drawn."""
-
-FORBIDDEN = {("white", "snow"), ("green", "grass"), ("blue", "tiles"), ("black", "night")}
-"""Colours that would be lost on their floor."""
-
-
-class Casting:
-    """Draws the attributes that a scene is made of, none of them invisible on its floor."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.floor = self.pick(tuple(FLOORS))
-        self.background = self.pick(tuple(BACKGROUNDS), (0.6, 0.2, 0.2))
-        self._used: set[str] = set()
-
-    def pick(self, options: tuple[str, ...], weights: tuple[float, ...] | None = None) -> str:
-        """One of ``options``."""
-        return options[int(self.rng.choice(len(options), p=weights))]
-
-    def uniform(self, low: float, high: float) -> float:
-        """A number between ``low`` and ``high``."""
-        return float(self.rng.uniform(low, high))
-
-    def chance(self, probability: float) -> bool:
-        """True with ``probability``."""
-        return bool(self.rng.random() < probability)
-
-    def color(self) -> str:
-        """A colour that no other object of the scene has and that the floor does not hide."""
-        free = [
-            c
-            for c in COLORS
-            if c not in self._used
-            and (c, self.floor) not in FORBIDDEN
-            and (c, self.background) not in FORBIDDEN
-        ]
-        color = self.pick(tuple(free))
-        self._used.add(color)
-        return color
-
-    def size(self) -> str:
-        """A size, the medium one most often."""
-        return self.pick(tuple(SIZES), (0.25, 0.5, 0.25))
-
-    def shape(self, among: tuple[str, ...] = SHAPES) -> str:
-        """A shape."""
-        return self.pick(among)
-
-
-def sample_scene(seed: int, *, split: Split = "train", event: str | None = None) -> Scene:
-    """A scene drawn from ``seed``; the same arguments give the same scene for ever.
-
-    Args:
-        seed: any whole number.
-        split: ``train`` never shows a held-out combination, ``held_out`` always does.
-        event: one of `worldreel.world.vocabulary.EVENTS`, or any of them.
-    """
-    from worldreel.world.events import stage
-
-    attempt = 0
-    while True:
-        casting = Casting(numpy_generator(seed, "scene", split, attempt))
-        attempt += 1
-        name = event or casting.pick(EVENTS, EVENT_SHARES)
-        things, props, side = stage(name, casting)
-        scene = Scene(
-            seed=seed,
-            event=name,
-            side=side,
-            things=things,
-            props=props,
-            floor=casting.floor,
-            background=casting.background,
-            light_azimuth=casting.uniform(0, 360),
-            shots=_shots(name, casting),
-        )
-        if scene.held_out == (split == "held_out"):
-            return scene
-
-
-def _shots(event: str, casting: Casting) -> tuple[Shot, ...]:
-    move = casting.pick(CAMERAS, (0.46, 0.09, 0.09, 0.09, 0.09, 0.09, 0.09))
-    first = Camera(
-        move=move,
-        lookat=(0.0, 0.0, 0.85 if event in ("fall", "throw", "swing") else 0.6),
-        distance=casting.uniform(3.3, 3.8),
-        azimuth=90 + casting.uniform(-5, 5),
-        elevation=casting.uniform(-22, -13),
-    )
-    if event != "occlude" and casting.chance(0.1):
-        cut = casting.pick(CUTS)
-        still = replace(first, move="still")
-        second = {
-            "close-up": replace(still, distance=2.3, lookat=(0.0, 0.0, 0.4)),
-            "left": replace(still, azimuth=90 - casting.uniform(55, 70)),
-            "right": replace(still, azimuth=90 + casting.uniform(55, 70)),
-            "above": replace(still, elevation=-casting.uniform(60, 68), lookat=(0, 0, 0.2)),
-        }[cut]
-        middle = NUM_FRAMES // 2
-        return (
-            Shot(start=0, stop=middle, camera=still),
-            Shot(start=middle, stop=NUM_FRAMES, camera=second, cut=cut),
-        )
-    return (Shot(start=0, stop=NUM_FRAMES, camera=first),)

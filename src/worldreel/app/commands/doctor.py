@@ -22,7 +22,7 @@ BYTES_PER_STORED_BYTE = 4
 
 RENDER_TRIAL = """
 from worldreel.world.render import render_clip
-from worldreel.world.scene import sample_scene
+from worldreel.world.sampling import sample_scene
 print(render_clip(sample_scene(0)).frames.std() > 0)
 """
 

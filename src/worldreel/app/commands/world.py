@@ -41,7 +41,7 @@ class Sheet:
         from worldreel.media.sheet import contact_sheet, save_image
         from worldreel.media.write import check_writable
         from worldreel.world.render import render_clip
-        from worldreel.world.scene import sample_scene
+        from worldreel.world.sampling import sample_scene
 
         check_writable(self.out, num_frames=1)
         frames, labels = [], []
