@@ -10,13 +10,14 @@ from tests.tiny_run import NUM_CLIPS, NUM_FRAMES, SIZE, clips, make_clip, tiny_a
 
 from worldreel.core.clip import Clip
 from worldreel.core.errors import UsageError, WorldreelError
-from worldreel.data.cache import TextStates, cache_frames, cache_latents, cache_text
+from worldreel.data.cache import TextStates, cache_frames, cache_latents, cache_objects, cache_text
 from worldreel.data.mirror import mirror_caption
 from worldreel.data.sampler import batch_indices
 from worldreel.data.shards import (
     hash_manifest,
     is_finished,
     read_manifest,
+    read_masks,
     read_shards,
     shard_path,
     write_shards,
@@ -289,3 +290,26 @@ def test_text_states_come_back_padded_with_zeros(tmp_path):
     assert states.index.keys() == {"", "a red ball", "a square"}
     prompts = ["a square", "", "a red ball"]
     assert torch.allclose(states(prompts), encoder(prompts)[0], atol=2e-3, rtol=2e-3)
+
+
+def test_masks_can_be_read_without_decoding_a_frame(shards, monkeypatch):
+    import worldreel.media.lossless
+
+    monkeypatch.setattr(worldreel.media.lossless, "decode_lossless", None)
+    found = list(read_masks(shards, first=3))
+    assert len(found) == NUM_CLIPS - 3
+    for number, masks in enumerate(found, start=3):
+        assert masks is not None
+        assert np.array_equal(masks, make_clip(number).truth["masks"])
+
+
+def test_the_cache_of_objects_says_what_share_of_each_cell_they_cover(shards, tmp_path):
+    folder = cache_objects(shards, tmp_path / "objects", (16, 16), mirror=True)
+    shares = np.load(folder / "objects.npy")
+    cells = SIZE // 16
+    assert shares.shape == (2 * NUM_CLIPS, NUM_FRAMES, cells, cells)
+    masks = make_clip(2).truth["masks"] > 0
+    assert masks.any()
+    expected = masks.reshape(NUM_FRAMES, cells, 16, cells, 16).mean((2, 4))
+    assert np.allclose(shares[2], expected, atol=1e-3)
+    assert np.array_equal(shares[NUM_CLIPS + 2], shares[2][..., ::-1])

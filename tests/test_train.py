@@ -703,3 +703,25 @@ def test_a_trained_model_is_exported_with_its_averaged_weights(data, tmp_path, m
     averages = checkpoint.part("ema")
     for name, tensor in model.transformer.state_dict().items():
         assert torch.equal(tensor, averages[name]), name
+
+
+def test_emphasis_moves_the_loss_to_its_positions_and_keeps_its_scale():
+    class Blind:
+        prediction = "v"
+
+        def __call__(self, x, level, text):
+            return torch.zeros_like(x)
+
+    x_0 = torch.zeros(1, 1, 1, 2, 2)
+    eps = torch.tensor([[3.0, 1.0], [1.0, 1.0]]).view(1, 1, 1, 2, 2)
+    level = torch.full((1, 1), 0.5)
+
+    def loss(emphasis):
+        return float(
+            flow_matching_loss(Blind(), x_0, eps, level, x_0, 0.05, emphasis)  # pyright: ignore
+        )
+
+    assert loss(None) == pytest.approx((9 + 3) / 4)
+    assert loss(torch.full((1, 1, 2, 2), 5.0)) == pytest.approx((9 + 3) / 4)
+    there = torch.tensor([[4.0, 1.0], [1.0, 1.0]]).view(1, 1, 2, 2)
+    assert loss(there) == pytest.approx((4 * 9 + 3) / 7)

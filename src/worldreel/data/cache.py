@@ -21,7 +21,7 @@ from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress, silent
 from worldreel.data.files import hash_json, write_json
 from worldreel.data.mirror import mirror_caption, mirror_frames
-from worldreel.data.shards import hash_manifest, read_manifest, read_shards
+from worldreel.data.shards import hash_manifest, read_manifest, read_masks, read_shards
 
 if TYPE_CHECKING:
     import torch
@@ -141,6 +141,50 @@ def cache_latents(
         if mirror:
             captions += [[mirror_caption(words) for words in wordings] for wordings in captions]
         write_json(folder / "captions.json", captions)
+
+    return _build_cache(out, inputs, build)
+
+
+def cache_objects(
+    shards: Path,
+    out: Path,
+    cell: tuple[int, int],
+    mirror: bool = False,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """Where the objects are on the latent grid: ``objects.npy``, float16 ``clips t h w``.
+
+    Each number is the share of a cell's pixels that belong to an object or to the set, in
+    [0, 1]; the order of clips is that of `cache_latents`. Clips without masks are all 0.
+
+    Args:
+        cell: height and width in pixels of a latent position.
+        mirror: as for `cache_latents`.
+    """
+    rows = _rows_of_one_size(shards, lengths_too=True)
+    n, t = len(rows), rows[0]["num_frames"]
+    h, w = rows[0]["height"] // cell[0], rows[0]["width"] // cell[1]
+    inputs = {
+        "kind": "objects",
+        "manifest": hash_manifest(shards),
+        "cell": list(cell),
+        "mirror": mirror,
+    }
+
+    def build(folder: Path, done: int, save: Callable[[int], None]) -> None:
+        array = _memmap(folder / "objects.npy", np.float16, (2 * n if mirror else n, t, h, w))
+        for i, masks in enumerate(read_masks(shards, first=done), start=done):
+            if masks is not None:
+                cells = (masks > 0).reshape(t, h, cell[0], w, cell[1])
+                array[i] = cells.mean(axis=(2, 4))
+            if mirror:
+                array[n + i] = array[i, :, :, ::-1]
+            progress(i + 1, n, "objects")
+            if (i + 1) % 512 == 0:
+                array.flush()
+                save(i + 1)
+        array.flush()
 
     return _build_cache(out, inputs, build)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldreel.core.clip import Clip
 from worldreel.core.errors import UsageError, WorldreelError
@@ -143,49 +144,64 @@ def read_shards(folder: Path, *, first: int = 0, with_truth: bool = True) -> Ite
     Raises:
         WorldreelError: no manifest, or a shard is missing or damaged.
     """
+    from worldreel.media.lossless import decode_lossless
+
+    extensions = ("mp4", "json", "npz") if with_truth else ("mp4", "json")
+    for content in _read_samples(folder, first, extensions):
+        meta = json.loads(content["json"])
+        truth: dict[str, Any] = {}
+        if with_truth:
+            with np.load(io.BytesIO(content["npz"]), allow_pickle=False) as arrays:
+                truth = dict(arrays)
+        yield Clip(
+            key=meta["key"],
+            seed=meta["seed"],
+            fps=meta["fps"],
+            frames=decode_lossless(content["mp4"]),
+            captions=meta["captions"],
+            scene=meta["scene"],
+            truth=truth,
+        )
+
+
+def read_masks(folder: Path, *, first: int = 0) -> Iterator[NDArray[np.uint8] | None]:
+    """The masks of all clips, uint8 ``t h w``, in the manifest's order; None where there are none.
+
+    Faster than `read_shards`: no frame is decoded. Arguments and errors are the same.
+    """
+    for content in _read_samples(folder, first, ("npz",)):
+        with np.load(io.BytesIO(content["npz"]), allow_pickle=False) as arrays:
+            yield arrays["masks"] if "masks" in arrays else None
+
+
+def _read_samples(
+    folder: Path, first: int, extensions: tuple[str, ...]
+) -> Iterator[dict[str, bytes]]:
+    """The files of each clip by extension, from clip ``first`` on."""
     folder = Path(folder)
     position = 0
     for shard, rows in groupby(read_manifest(folder), key=lambda row: row["shard"]):
         count = len(list(rows))
         if position + count > first:
-            yield from _read_tar(folder / shard, max(0, first - position), with_truth)
+            path = folder / shard
+            try:
+                yield from _read_tar(path, max(0, first - position), extensions)
+            except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+                raise WorldreelError(
+                    f"cannot read the shard {path}: {error}",
+                    remedy="Delete this shard's .tar and .parquet and make the data set again.",
+                ) from error
         position += count
 
 
-def _read_tar(path: Path, skip: int, with_truth: bool) -> Iterator[Clip]:
-    from worldreel.media.lossless import decode_lossless
-
-    try:
-        with tarfile.open(path, mode="r:") as tar:
-            groups: dict[str, dict[str, tarfile.TarInfo]] = {}
-            for member in tar:
-                key, _, extension = member.name.partition(".")
-                groups.setdefault(key, {})[extension] = member
-            for key in list(groups)[skip:]:
-                content = {
-                    extension: _read_member(tar, member)
-                    for extension, member in groups[key].items()
-                    if with_truth or extension != "npz"
-                }
-                meta = json.loads(content["json"])
-                truth: dict[str, Any] = {}
-                if with_truth:
-                    with np.load(io.BytesIO(content["npz"]), allow_pickle=False) as arrays:
-                        truth = dict(arrays)
-                yield Clip(
-                    key=meta["key"],
-                    seed=meta["seed"],
-                    fps=meta["fps"],
-                    frames=decode_lossless(content["mp4"]),
-                    captions=meta["captions"],
-                    scene=meta["scene"],
-                    truth=truth,
-                )
-    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
-        raise WorldreelError(
-            f"cannot read the shard {path}: {error}",
-            remedy="Delete this shard's .tar and .parquet and make the data set again.",
-        ) from error
+def _read_tar(path: Path, skip: int, extensions: tuple[str, ...]) -> Iterator[dict[str, bytes]]:
+    with tarfile.open(path, mode="r:") as tar:
+        groups: dict[str, dict[str, tarfile.TarInfo]] = {}
+        for member in tar:
+            key, _, extension = member.name.partition(".")
+            groups.setdefault(key, {})[extension] = member
+        for key in list(groups)[skip:]:
+            yield {name: _read_member(tar, groups[key][name]) for name in extensions}
 
 
 def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

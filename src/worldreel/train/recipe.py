@@ -311,6 +311,9 @@ class TransformerRecipe:
     """Below this level a frame's loss is weighted down by ``(level / min_level)^2``. The
     velocity of an ``x_0`` prediction is divided by the level: without this, given frames
     that carry a little noise (levels.noisy_given) would outweigh all that is dreamt."""
+    object_weight: float = 0.0
+    """How much more the loss weighs where an object or the set is: cells of the latent grid that
+    it covers by a quarter or more count ``1 + object_weight`` times."""
     num_held_out: int = 64
     """Clips at the data's end that are never trained on, nor their mirror images."""
     data: LatentsConfig = field(default_factory=LatentsConfig)
@@ -326,6 +329,7 @@ class TransformerRecipe:
         _check_head(self, "transformer")
         _within(self, "caption_dropout", 0.0, 1.0)
         _within(self, "min_level", 1e-6, 1.0)
+        _within(self, "object_weight", 0.0, 1e3)
         _within(self, "num_held_out", 1, 10**6)
         if self.prediction not in ("x_0", "v"):
             raise UsageError(f"prediction is {self.prediction!r}; it is 'x_0' or 'v'.")

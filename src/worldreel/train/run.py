@@ -8,7 +8,7 @@ from pathlib import Path
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress, silent
-from worldreel.data.cache import cache_latents, cache_text
+from worldreel.data.cache import cache_latents, cache_objects, cache_text
 from worldreel.data.files import write_json
 from worldreel.data.shards import read_manifest
 from worldreel.data.simulate import render_shards
@@ -107,7 +107,11 @@ def _train_model(
     wordings = json.loads((latents / "captions.json").read_text(encoding="utf-8"))
     captions = [caption for clip in wordings for caption in clip]
     text = cache_text(captions, load_minilm(NUM_TOKENS), out / "text", progress=progress)
-    result = train_transformer(recipe, latents, text, autoencoder, out / "transformer")
+    objects = None
+    if recipe.object_weight:
+        cell = autoencoder.stride[1:]
+        objects = cache_objects(shards, out / "objects", cell, mirror, progress=progress)
+    result = train_transformer(recipe, latents, text, autoencoder, out / "transformer", objects)
     if not result.finished:
         raise _stopped("transformer", result.step)
     export_model(out / "transformer", out / "autoencoder", shards, NUM_TOKENS, out / "model")

@@ -28,7 +28,13 @@ from worldreel.train.recipe import Bucket, TransformerRecipe
 
 
 def flow_matching_loss(
-    denoiser: Denoiser, x_0: Tensor, eps: Tensor, level: Tensor, text: Tensor, min_level: float
+    denoiser: Denoiser,
+    x_0: Tensor,
+    eps: Tensor,
+    level: Tensor,
+    text: Tensor,
+    min_level: float,
+    emphasis: Tensor | None = None,
 ) -> Tensor:
     """Mean square error of the velocity over the frames that are not given clean; a scalar.
 
@@ -39,13 +45,17 @@ def flow_matching_loss(
         level: noise levels ``b t`` in [0, 1]; frames at 0 are given and have no loss.
         text: states of the prompts ``b n d``.
         min_level: below it a frame's loss is weighted by ``(level / min_level)^2``.
+        emphasis: weight of each position ``b t h w``, brought to a mean of 1 over the batch.
     """
     t = level[:, None, :, None, None]
     x_t = interpolate(x_0, eps, t)
     target = velocity(x_0, eps)
     if denoiser.prediction == "x_0":  # the same above t_min, and reachable below it
         target = velocity_from_x_0(x_t, x_0, t, denoiser.t_min)
-    error = (denoiser(x_t, level, text).float() - target).square().mean(dim=(1, 3, 4))  # b t
+    error = (denoiser(x_t, level, text).float() - target).square().mean(dim=1)  # b t h w
+    if emphasis is not None:
+        error = error * (emphasis / emphasis.mean())
+    error = error.mean(dim=(2, 3))  # b t
     weight = (level / min_level).clamp(max=1).square()
     return (weight * error).sum() / (level > 0).sum().clamp(min=1)
 
@@ -54,9 +64,18 @@ class TransformerTask:
     """Clips' latents with one of their captions, stage by stage."""
 
     def __init__(
-        self, recipe: TransformerRecipe, latents: Path, text: Path, autoencoder: Autoencoder
+        self,
+        recipe: TransformerRecipe,
+        latents: Path,
+        text: Path,
+        autoencoder: Autoencoder,
+        objects: Path | None = None,
     ) -> None:
         self.recipe = recipe
+        self.objects: NDArray[np.float16] | None = None
+        if recipe.object_weight:
+            assert objects is not None, "object_weight needs the objects' places"
+            self.objects = np.load(Path(objects) / "objects.npy", mmap_mode="r")
         self.latents: NDArray[np.float16] = np.load(Path(latents) / "latents.npy", mmap_mode="r")
         captions = (Path(latents) / "captions.json").read_text(encoding="utf-8")
         self.captions: list[list[str]] = json.loads(captions)
@@ -85,7 +104,8 @@ class TransformerTask:
         indices = self.training_places(drawn)
         x_0 = self._clips(indices, bucket.num_frames)
         text = self._text(self._captions(indices, generator))
-        return self._loss(x_0, text, generator), bucket.batch_size
+        emphasis = self._emphasis(indices, bucket.num_frames)
+        return self._loss(x_0, text, generator, emphasis), bucket.batch_size
 
     def training_places(self, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places in the cache of training items: the clips, then their mirror images.
@@ -158,12 +178,27 @@ class TransformerTask:
         times = timesteps(config.num_inference_steps, config.shift).to(self.device)
         return integrate(v, x, times, cast(Solver, config.solver))
 
-    def _loss(self, x_0: Tensor, text: Tensor, generator: torch.Generator) -> Tensor:
+    def _loss(
+        self,
+        x_0: Tensor,
+        text: Tensor,
+        generator: torch.Generator,
+        emphasis: Tensor | None = None,
+    ) -> Tensor:
         eps = torch.randn(x_0.shape, generator=generator)
         batch, _, num_frames = x_0.shape[:3]
         level = training_levels(batch, num_frames, generator, config=self.recipe.levels)
         eps, level = move(eps, self.device), move(level, self.device)
-        return flow_matching_loss(self.denoiser, x_0, eps, level, text, self.recipe.min_level)
+        return flow_matching_loss(
+            self.denoiser, x_0, eps, level, text, self.recipe.min_level, emphasis
+        )
+
+    def _emphasis(self, indices: NDArray[np.int64], num_frames: int) -> Tensor | None:
+        if self.objects is None:
+            return None
+        share = torch.from_numpy(self.objects[indices, :num_frames].astype(np.float32))
+        emphasis = 1 + self.recipe.object_weight * (4 * share).clamp(max=1)
+        return move(emphasis, self.device)
 
     def _clips(self, indices: NDArray[np.int64], num_frames: int) -> Tensor:
         latents = torch.from_numpy(self.latents[indices, :, :num_frames].astype(np.float32))
@@ -215,7 +250,13 @@ class TransformerTask:
 
 
 def train_transformer(
-    recipe: TransformerRecipe, latents: Path, text: Path, autoencoder: Autoencoder, folder: Path
+    recipe: TransformerRecipe,
+    latents: Path,
+    text: Path,
+    autoencoder: Autoencoder,
+    folder: Path,
+    objects: Path | None = None,
 ) -> FitResult:
-    """Trains in ``folder`` on what ``cache_latents`` and ``cache_text`` made."""
-    return fit(TransformerTask(recipe, latents, text, autoencoder), recipe, folder)
+    """Trains in ``folder`` on what ``cache_latents``, ``cache_text`` and, where the recipe has an
+    ``object_weight``, ``cache_objects`` made."""
+    return fit(TransformerTask(recipe, latents, text, autoencoder, objects), recipe, folder)
