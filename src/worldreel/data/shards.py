@@ -171,7 +171,7 @@ def read_masks(folder: Path, *, first: int = 0) -> Iterator[NDArray[np.uint8] | 
     """
     for content in _read_samples(folder, first, ("npz",)):
         with np.load(io.BytesIO(content["npz"]), allow_pickle=False) as arrays:
-            yield arrays["masks"] if "masks" in arrays else None
+            yield arrays.get("masks")
 
 
 def _read_samples(

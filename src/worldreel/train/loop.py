@@ -9,8 +9,10 @@ import dataclasses
 import math
 import shutil
 import signal
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -196,9 +198,12 @@ def _steps(run: _Run, report: Reporter, caught: list[int]) -> FitResult:
     before = run.counters.seconds
     began = saved = time.monotonic()
     first_step, first_samples = run.step, run.counters.samples
+    recent: deque[float] = deque(maxlen=20)  # the first steps are slow, and sheets take time
     while run.step < run.schedule.total_steps and not caught:
+        step_began = time.monotonic()
         figures = run.train_step()
         now = time.monotonic()
+        recent.append(now - step_began)
         run.counters.seconds = before + now - began
         if run.counters.bad_in_a_row >= recipe.run.max_bad_steps:
             raise WorldreelError(
@@ -207,8 +212,8 @@ def _steps(run: _Run, report: Reporter, caught: list[int]) -> FitResult:
                 remedy="Lower optim.learning_rate or optim.grad_clip; run.max_bad_steps is the "
                 "limit. The run goes on from its last checkpoint.",
             )
-        step_seconds = (now - began) / (run.step - first_step)
-        if _plan(run, step_seconds):
+        step_seconds = statistics.median(recent)
+        if _plan(run, step_seconds, certain=len(recent) >= 5):
             run.save()
             report.event("plan", step=run.step, total_steps=run.schedule.total_steps)
         last = run.step == run.schedule.total_steps
@@ -241,13 +246,17 @@ def _steps(run: _Run, report: Reporter, caught: list[int]) -> FitResult:
     )
 
 
-def _plan(run: _Run, step_seconds: float) -> bool:
-    """Moves the run's end forward where the time left is only enough for the cool-down."""
+def _plan(run: _Run, step_seconds: float, *, certain: bool) -> bool:
+    """Moves the run's end forward where the time left is only enough for the cool-down.
+
+    Before ``step_seconds`` is ``certain``, only a budget that is used up does so.
+    """
     budget = 60 * run.recipe.run.max_minutes
     if not budget or run.counters.total_steps:
         return False
     cooldown = run.recipe.schedule.cooldown_steps
-    if budget - run.counters.seconds > cooldown * step_seconds:
+    left = budget - run.counters.seconds
+    if left > (cooldown * step_seconds if certain else 0.0):
         return False
     total = max(run.step, min(run.step + cooldown, run.recipe.schedule.total_steps))
     run.counters.total_steps = total
