@@ -520,8 +520,8 @@ def test_the_command_line_holds_the_autoencoder_to_the_limits_of_evaluate(monkey
         psnr_db=40.0,
         psnr_moving_db=25.0,
         color_delta_e=1.0,
-        tracker_raw_px=1.0,
-        tracker_px=1.05,
+        tracker_raw_px=0.4,
+        tracker_px=0.45,
         num_clips=2,
     )
     monkeypatch.setattr(

@@ -6,6 +6,7 @@ Every figure comes from the run's files. What they do not say is said to be not 
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,21 @@ def model_card(description: ModelDescription, sources: CardSources) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def _log_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    path = Path(folder) / "log.jsonl"
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            yield json.loads(text)
+        except json.JSONDecodeError:
+            continue  # a line that a kill cut off
+
+
 def read_log(folder: Path) -> LogFacts:
     """The facts in ``folder/log.jsonl``; nothing but None where there is no log."""
-    path = Path(folder) / "log.jsonl"
     facts: dict[str, Any] = {}
     machines: dict[str, None] = {}
     unrecorded = 0
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for text in lines:
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue  # a line that a kill cut off
+    for line in _log_lines(folder):
         event = line.get("event")
         if event in ("start", "resume"):
             if "machine" in line:
@@ -184,7 +188,29 @@ def _training(sources: CardSources) -> str:
 {chr(10).join(rows)}
 
 A sample is a clip for the transformer and a crop of a frame for the autoencoder; clips come again.
-Loss on held-out clips at the end: {last}."""
+Loss on held-out clips at the end: {last}.{_changed_on_the_way(sources)}"""
+
+
+def _changed_on_the_way(sources: CardSources) -> str:
+    """What of a recipe was changed while its run was going: the recipe alone is not the run."""
+    rows = []
+    for name, folder in (("transformer", sources.run), ("autoencoder", sources.autoencoder)):
+        for line in _log_lines(folder):
+            for key, (old, new) in line.get("changes", {}).items():
+                if key.split(".")[0] in ("run", "sample", "release"):
+                    continue  # no training numbers
+                plain = all(
+                    value is None or isinstance(value, str | int | float) for value in (old, new)
+                )
+                old = "not there" if old is None else old
+                what = f"from {old} to {new}" if plain else "changed"
+                rows.append(f"- {name}, step {line['step']}: {key} {what}")
+    if not rows:
+        return ""
+    return (
+        "\n\nThe recipes below are as they stood at the end. Changed while the runs were going, so "
+        "that a run from nothing gives other weights:\n\n" + "\n".join(dict.fromkeys(rows))
+    )
 
 
 def _autoencoder_figures(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """From a run's last checkpoint to a model's folder."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -22,7 +23,13 @@ from worldreel.weights.save import StorageDtype, save_model
 
 
 def export_model(
-    run: Path, autoencoder_run: Path, shards: Path, num_tokens: int, out: Path
+    run: Path,
+    autoencoder_run: Path,
+    shards: Path,
+    num_tokens: int,
+    out: Path,
+    *,
+    recipe: TransformerRecipe | None = None,
 ) -> ModelDescription:
     """Writes the averaged weights of ``run``'s last checkpoint as a folder for ``load_model``.
 
@@ -34,6 +41,8 @@ def export_model(
         shards: the clips that it was trained on; their rate, size and length are noted.
         num_tokens: tokens of a prompt that the model sees.
         out: the model's folder.
+        recipe: where the defaults of sampling and the release's facts come from, if not
+            from the checkpoint: they can be chosen after the training.
 
     Raises:
         WorldreelError: a run has no weights, or a weight is not finite as stored.
@@ -42,9 +51,12 @@ def export_model(
     checkpoint = load_latest(run / "checkpoints")
     if checkpoint is None:
         raise WorldreelError(f"{run} has no checkpoint.", remedy="Train first.")
-    recipe = recipe_from(checkpoint.recipe)
-    if not isinstance(recipe, TransformerRecipe):
-        raise WorldreelError(f"{run} is a run of kind {recipe.kind!r}, not 'transformer'.")
+    trained = recipe_from(checkpoint.recipe)
+    if not isinstance(trained, TransformerRecipe):
+        raise WorldreelError(f"{run} is a run of kind {trained.kind!r}, not 'transformer'.")
+    if recipe is not None:
+        trained = dataclasses.replace(trained, sample=recipe.sample, release=recipe.release)
+    recipe = trained
     autoencoder = load_autoencoder(autoencoder_run)
     clip = read_manifest(shards)[0]
     release, sample = recipe.release, recipe.sample

@@ -114,7 +114,8 @@ def _train_model(
     result = train_transformer(recipe, latents, text, autoencoder, out / "transformer", objects)
     if not result.finished:
         raise _stopped("transformer", result.step)
-    export_model(out / "transformer", out / "autoencoder", shards, NUM_TOKENS, out / "model")
+    runs = out / "transformer", out / "autoencoder"
+    export_model(*runs, shards, NUM_TOKENS, out / "model", recipe=recipe)
     return out / "model"
 
 
