@@ -10,6 +10,9 @@ from worldreel.diffusion.path import velocity_from_x_0, x_0_from_velocity
 from worldreel.models.transformer import Transformer
 
 Prediction = Literal["x_0", "v"]
+POSITION_FRAMES = 48
+"""Latent frames after which the channel of time stands still, so that a longer clip than any
+in training shows the network no number that it never saw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,9 @@ class Denoiser:
         level_channel: whether the noise level of each latent frame is one more channel
             of the network's input. A patch of several frames has one level as a token;
             the channel tells the frames inside it apart.
+        position_channels: whether three more channels say where in the picture and when
+            in the clip a latent is (see `positions`). Rotary embedding knows only how far
+            apart two tokens are, not which of them is on the left.
         t_min: below this level a prediction of data is divided by ``t_min`` instead
             (see `worldreel.diffusion.path.velocity_from_x_0`).
     """
@@ -29,6 +35,7 @@ class Denoiser:
     transformer: Transformer
     prediction: Prediction
     level_channel: bool
+    position_channels: bool = False
     t_min: float = 0.02
 
     def __call__(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
@@ -59,10 +66,28 @@ class Denoiser:
         patch_t = self.transformer.config.patch_size[0]
         # a token's level is the mean of its frames'
         token_level = level.unflatten(1, (-1, patch_t)).mean(dim=2)  # b t/pt
-        inputs = x
+        inputs = [x]
         if self.level_channel:
-            inputs = torch.cat([x, _per_frame(level, x).expand(-1, 1, -1, *x.shape[3:])], dim=1)
-        return self.transformer(inputs, token_level, text).to(x.dtype)
+            inputs.append(_per_frame(level, x).expand(-1, 1, -1, *x.shape[3:]))
+        if self.position_channels:
+            inputs.append(positions(x).expand(len(x), -1, -1, -1, -1))
+        return self.transformer(torch.cat(inputs, dim=1), token_level, text).to(x.dtype)
+
+
+def positions(x: Tensor) -> Tensor:
+    """Time, row and column of each latent of ``x`` ``b c t h w``, as ``1 3 t h w``.
+
+    Rows and columns go from -1 to 1 across the picture, measured at the cells' centres.
+    Time is in units of `POSITION_FRAMES` latent frames since the first of ``x``, at most 1.
+    """
+
+    def centres(count: int) -> Tensor:
+        return (2 * torch.arange(count) + 1).to(x) / count - 1
+
+    _, _, num_frames, height, width = x.shape
+    time = (torch.arange(num_frames).to(x) / POSITION_FRAMES).clamp(max=1)
+    axes = torch.meshgrid(time, centres(height), centres(width), indexing="ij")
+    return torch.stack(axes)[None]
 
 
 def _per_frame(level: Tensor, x: Tensor) -> Tensor:

@@ -101,7 +101,10 @@ class GuidedVelocity:
         request, description = plan.request, model.description
         assert request.guidance_scale is not None
         self.denoiser = Denoiser(
-            model.transformer, description.prediction, description.level_channel
+            model.transformer,
+            description.prediction,
+            description.level_channel,
+            description.position_channels,
         )
         self.scale = request.guidance_scale
         self.interval = description.sampling.guidance_interval

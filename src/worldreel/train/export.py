@@ -70,6 +70,7 @@ def export_model(
         summary=release.summary,
         prediction="x_0" if recipe.prediction == "x_0" else "v",
         level_channel=recipe.level_channel,
+        position_channels=recipe.position_channels,
         takes=release.takes,
         fps=round(clip["fps"]),
         size=Sizes(default=size, min=release.size_min, max=release.size_max, trained=(size,)),

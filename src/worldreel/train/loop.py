@@ -39,7 +39,7 @@ from worldreel.train.optim import Optimizer, schedule_factor
 from worldreel.train.recipe import Recipe, ScheduleConfig, recipe_values
 from worldreel.train.report import Reporter
 
-FROZEN = ("kind", "seed", "model", "prediction", "level_channel")
+FROZEN = ("kind", "seed", "model", "prediction", "level_channel", "position_channels")
 """What cannot change on resume; everything else may, and the change is logged."""
 
 

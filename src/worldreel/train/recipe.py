@@ -305,6 +305,8 @@ class TransformerRecipe:
     """The autoencoder's recipe, a path beside this recipe."""
     prediction: str = "x_0"
     level_channel: bool = True
+    position_channels: bool = False
+    """Three more input channels: the time, row and column of each latent."""
     caption_dropout: float = 0.1
     """Share of clips that are trained with the empty prompt."""
     min_level: float = 0.2

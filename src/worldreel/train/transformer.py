@@ -93,7 +93,10 @@ class TransformerTask:
         self.module: nn.Module = self.transformer
         self.blocks = list(self.transformer.blocks)
         self.denoiser = Denoiser(
-            self.transformer, cast(Prediction, recipe.prediction), recipe.level_channel
+            self.transformer,
+            cast(Prediction, recipe.prediction),
+            recipe.level_channel,
+            recipe.position_channels,
         )
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, int]:
@@ -219,7 +222,7 @@ class TransformerTask:
         recipe, model = self.recipe, self.recipe.model
         _, channels, longest, height, width = self.latents.shape
         expected = {
-            "in_channels": channels + int(recipe.level_channel),
+            "in_channels": channels + recipe.level_channel + 3 * recipe.position_channels,
             "out_channels": channels,
             "text_dim": self.text.dim,
         }

@@ -119,6 +119,8 @@ class ModelDescription:
     """Arguments of ``TransformerConfig``."""
     autoencoder: dict[str, Any]
     """Arguments of ``AutoencoderConfig``."""
+    position_channels: bool = False
+    """Whether where and when a latent is are three more channels of the input."""
     stride: tuple[int, int, int] = (1, 16, 16)
     """Frames, rows and columns of pixels per latent; the autoencoder must have the same."""
     first_frame_alone: bool = False

@@ -181,7 +181,7 @@ def _check_networks(
         "first_frame_alone": (autoencoder.first_frame_alone, description.first_frame_alone),
         "transformer.out_channels": (channels, transformer.config.out_channels),
         "transformer.in_channels": (
-            channels + description.level_channel,
+            channels + description.level_channel + 3 * description.position_channels,
             transformer.config.in_channels,
         ),
     }
