@@ -10,7 +10,7 @@ from tests.tiny_model import DESCRIPTION, tiny_model, tiny_networks
 
 from worldreel.core.errors import UsageError
 from worldreel.diffusion.path import interpolate, velocity
-from worldreel.generate.denoiser import Denoiser
+from worldreel.generate.denoiser import POSITION_FRAMES, Denoiser, positions
 from worldreel.generate.engine import generate, sample
 from worldreel.generate.plan import evaluation_flops, make_plan
 from worldreel.generate.request import Request
@@ -74,9 +74,25 @@ def test_the_network_sees_each_frames_level_as_a_channel_and_their_mean_as_the_t
     assert torch.equal(recorder.x[0, 4, :, 1, 5], level[0])
 
 
+def test_the_channels_of_position_say_where_and_when_a_latent_is():
+    recorder = Recorder((4, 2, 2))
+    denoiser = Denoiser(recorder, "x_0", True, position_channels=True)
+    denoiser(torch.zeros(2, 4, 8, 2, 6), torch.rand(2, 8), torch.zeros(2, 1, 1))
+    time, row, column = recorder.x[:, 5:].unbind(1)  # b t h w each
+    assert recorder.x.shape[1] == 4 + 1 + 3
+    assert torch.allclose(time[1, :, 1, 5], torch.arange(8) / POSITION_FRAMES)
+    assert row[0, 3, :, 2].tolist() == [-0.5, 0.5]
+    assert torch.allclose(column[0, 3, 1], torch.tensor([-5, -3, -1, 1, 3, 5]) / 6)
+
+
+def test_time_stands_still_after_the_longest_clip_of_the_training():
+    late = positions(torch.zeros(1, 4, 2 * POSITION_FRAMES, 2, 2))[0, 0, :, 0, 0]
+    assert late.max() == 1 and (late[POSITION_FRAMES:] == 1).all()
+
+
 def test_a_level_per_frame_that_is_shared_is_the_same_as_one_level():
     transformer, _ = tiny_networks()
-    x, text = torch.randn(2, 5, 8, 2, 4), torch.randn(2, 3, 384)
+    x, text = torch.randn(2, 8, 8, 2, 4), torch.randn(2, 3, 384)
     per_patch = transformer(x, torch.tensor([[0.3, 0.3], [0.8, 0.8]]), text)
     torch.testing.assert_close(per_patch, transformer(x, torch.tensor([0.3, 0.8]), text))
 
@@ -185,7 +201,7 @@ def test_estimated_operations_are_those_that_torch_counts():
 
     transformer, _ = tiny_networks()
     plan = make_plan(request(), DESCRIPTION)
-    x = torch.zeros(1, 5, *plan.latent_shape[1:])
+    x = torch.zeros(1, 8, *plan.latent_shape[1:])
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         transformer(x, torch.tensor([0.5]), torch.zeros(1, 8, 384))
     counted = counter.get_total_flops()

@@ -42,7 +42,7 @@ def test_a_saved_model_loads_with_the_same_weights_and_outputs(folder):
         assert not loaded.training
         for name, tensor in original.state_dict().items():
             assert torch.equal(loaded.state_dict()[name], tensor), name
-    x = torch.randn(1, 5, 4, 2, 4)
+    x = torch.randn(1, 8, 4, 2, 4)
     arguments = x, torch.tensor([0.5]), torch.randn(1, 8, 384)
     assert torch.equal(model.transformer(*arguments), transformer(*arguments))
 

@@ -90,11 +90,12 @@ def tiny_recipe(kind: str, **changes: Any) -> Recipe:
         values["model"] = AUTOENCODER
         values["data"] = {"every": 2, "crop": 16, "batch_size": 4, "num_held_out": 4}
     else:
+        values["position_channels"] = True
         values["model"] = {
             "patch_size": [4, 2, 2],
             "num_heads": 2,
             "head_dim": 12,
-            "in_channels": 5,
+            "in_channels": 8,
             "out_channels": 4,
             "text_dim": StandInText.dim,
             "freq_dim": 16,
