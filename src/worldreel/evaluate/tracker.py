@@ -53,7 +53,7 @@ def _grid() -> NDArray[np.float32]:
     return lab(np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), axis=-1))
 
 
-def _distance(points: NDArray[np.float64]) -> NDArray[np.float32]:
+def color_distance(points: NDArray[np.float64]) -> NDArray[np.float32]:
     """Least distance in Lab from every colour of the tables to one of ``points`` (``n 3``)."""
     best = np.full(_grid().shape[:3], np.inf, np.float32)
     for point in lab(points):
@@ -65,12 +65,13 @@ def _distance(points: NDArray[np.float64]) -> NDArray[np.float32]:
 def _object_distances() -> NDArray[np.float32]:
     """Distance to each colour of `COLORS` in any light, ``10 LEVELS LEVELS LEVELS``."""
     shades = np.array(OBJECT_SHADES)[:, None]
-    return np.stack([_distance(np.clip(np.array(c) * shades, 0, 1)) for c in COLORS.values()])
+    return np.stack([color_distance(np.clip(np.array(c) * shades, 0, 1)) for c in COLORS.values()])
 
 
 @lru_cache(maxsize=len(FLOORS))
-def _floor_distance(floor: str) -> NDArray[np.float32]:
-    return _distance(floor_colors(floor))
+def floor_distance(floor: str) -> NDArray[np.float32]:
+    """As `color_distance` to the colours in which ``floor`` can be seen."""
+    return color_distance(floor_colors(floor))
 
 
 @lru_cache(maxsize=len(FLOORS))
@@ -78,19 +79,20 @@ def _classes(floor: str) -> NDArray[np.uint8]:
     """Table from a coarse sRGB colour to its class on ``floor``: 1 + number of the object's
     colour in `COLORS`, or 0 for whatever is no object."""
     objects = _object_distances()
-    scenery = np.minimum(_floor_distance(floor), _distance(backdrop_colors()))
+    scenery = np.minimum(floor_distance(floor), color_distance(backdrop_colors()))
     nearest = objects.argmin(axis=0)
     return np.where(objects.min(axis=0) < scenery, nearest + 1, 0).astype(np.uint8)
 
 
-def _cells(frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+def cells(frames: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """The places of pixels ``... 3`` in the tables of colours, as three indices."""
     return tuple(frames[..., i] // (256 // LEVELS) for i in range(3))
 
 
 def guess_floor(frames: NDArray[np.uint8]) -> str:
     """The floor whose colours lie nearest to the lower half of the frames ``t h w 3``."""
-    lower = _cells(frames[:, frames.shape[1] // 2 :: 2, ::2])
-    return min(FLOORS, key=lambda floor: float(np.median(_floor_distance(floor)[lower])))
+    lower = cells(frames[:, frames.shape[1] // 2 :: 2, ::2])
+    return min(FLOORS, key=lambda floor: float(np.median(floor_distance(floor)[lower])))
 
 
 def segment(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -98,7 +100,12 @@ def segment(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     0 is no object, 1 the first colour of `worldreel.world.vocabulary.COLORS`, and so on.
     """
-    return _classes(guess_floor(frames))[_cells(frames)]
+    return classify(frames, guess_floor(frames))
+
+
+def classify(frames: NDArray[np.uint8], floor: str) -> NDArray[np.uint8]:
+    """As `segment`, on a floor that is known."""
+    return _classes(floor)[cells(frames)]
 
 
 def find(classes: NDArray[np.uint8], color: str) -> Found | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.randomness import numpy_generator
-from worldreel.world.camera import project
+from worldreel.world.camera import intrinsics, project
 from worldreel.world.scene import Scene, Thing
 from worldreel.world.vocabulary import BACKGROUNDS, FLOORS
 
@@ -53,6 +53,22 @@ def captions(scene: Scene, truth: Mapping[str, NDArray[Any]]) -> list[str]:
     return wordings
 
 
+def full_prompt(scene: Scene) -> str:
+    """A sentence that says the size of every object and what the camera does; nothing is drawn.
+
+    Where everything is in the first frame is left out.
+    """
+    camera = scene.shots[0].camera
+    truth = {
+        "positions": np.array([[thing.position for thing in scene.things]]),
+        "world_to_camera": camera.pose(0.0).world_to_camera()[None],
+        "intrinsics": intrinsics(128, 128)[None],
+    }
+    teller = _Teller(scene, truth, every_size=True)
+    sentence = teller.tell(size=True, places=False, background=False, camera=False)
+    return f"{sentence}, {teller.pick([move for move in _MOVES[camera.move] if move])}"
+
+
 def _article(words: str) -> str:
     return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
@@ -62,8 +78,11 @@ def _join(parts: list[str]) -> str:
 
 
 class _Teller:
-    def __init__(self, scene: Scene, truth: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, scene: Scene, truth: Mapping[str, NDArray[Any]], *, every_size: bool = False
+    ) -> None:
         self.scene = scene
+        self.every_size = every_size
         self.rng = numpy_generator(scene.seed, "captions")
         matrix = truth["intrinsics"][0].astype(np.float64)
         seen = project(
@@ -95,7 +114,7 @@ class _Teller:
     def name(self, thing: Thing, size: bool) -> str:
         """``a large red ball``; the medium size is named half of the time."""
         word = ""
-        if size and (thing.size != "medium" or self.rng.random() < 0.3):
+        if size and (thing.size != "medium" or self.every_size or self.rng.random() < 0.3):
             word = "medium-sized " if thing.size == "medium" else f"{thing.size} "
         return _article(f"{word}{thing.color} {thing.shape}")
 

@@ -2,7 +2,7 @@
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,13 @@ SUPERSAMPLING = 2
 
 PROP_ID = 250
 """Number in a mask of whatever is part of the set: ramp, wall, post, string."""
+
+Motion = Callable[[Any, Any, int], Iterator[None]]
+"""Brings MuJoCo's data from the frame before to a frame: ``motion(model, data, frame)``.
+
+It is called for frame 0 as well, which shows the initial state; contacts are noted whenever
+it yields.
+"""
 
 
 def _mujoco() -> tuple[Any, Any]:
@@ -138,8 +145,30 @@ def _shot_at(scene: Scene, frame: int) -> Shot:
     return next(shot for shot in scene.shots if shot.start <= frame < shot.stop)
 
 
-def simulate(scene: Scene, *, height: int, width: int) -> Iterator[dict[str, NDArray[Any]]]:
+def physics(fps: float) -> Motion:
+    """The motion of the simulated world."""
+    mujoco, _ = _mujoco()
+    from worldreel.world.physics import TIMESTEP_S
+
+    steps = round(1 / (fps * TIMESTEP_S))
+
+    def move(model: Any, data: Any, frame: int) -> Iterator[None]:
+        for _ in range(steps if frame else 1):
+            if frame:
+                mujoco.mj_step(model, data)
+            yield
+
+    return move
+
+
+def simulate(
+    scene: Scene, *, height: int, width: int, motion: Motion | None = None
+) -> Iterator[dict[str, NDArray[Any]]]:
     """The moments of ``scene``, one for each frame, each with its truth.
+
+    Args:
+        scene: what is staged. height, width: of the frames, pixels.
+        motion: how everything moves; by default as `physics` says.
 
     Yields:
         ``frame`` uint8 ``h w 3``; ``masks`` uint8 ``h w`` (1 for the first object,
@@ -150,8 +179,9 @@ def simulate(scene: Scene, *, height: int, width: int) -> Iterator[dict[str, NDA
         then the set; ``world_to_camera`` ``4 4``; ``intrinsics`` ``3 3``.
     """
     mujoco, _ = _mujoco()
-    from worldreel.world.physics import TIMESTEP_S, build, initial_state
+    from worldreel.world.physics import build, initial_state
 
+    motion = motion or physics(scene.fps)
     stage = _stage()
     stage.resize(height, width)
     model = build(scene)
@@ -161,13 +191,10 @@ def simulate(scene: Scene, *, height: int, width: int) -> Iterator[dict[str, NDA
     count = len(scene.things)
     bodies = [model.body(f"thing{i}").id for i in range(count)]
     owner = [_identity(model, geom) for geom in range(model.ngeom)]
-    steps = round(1 / (scene.fps * TIMESTEP_S))
     velocity = np.zeros(6)
     for frame in range(scene.num_frames):
         touched = np.zeros((count, count + 2), bool)
-        for _ in range(steps if frame else 1):
-            if frame:
-                mujoco.mj_step(model, data)
+        for _ in motion(model, data, frame):
             for a, b in data.contact.geom if data.ncon else ():
                 _note_contact(touched, owner[a], owner[b])
         velocities = np.empty((count, 6), np.float32)
@@ -197,13 +224,15 @@ def _note_contact(touched: NDArray[np.bool_], a: int, b: int) -> None:
             touched[one - 1, column] = True
 
 
-def render_clip(scene: Scene, *, height: int = 128, width: int = 128) -> Clip:
-    """Simulate ``scene`` and draw it: frames, captions and truth.
+def render_clip(
+    scene: Scene, *, height: int = 128, width: int = 128, motion: Motion | None = None
+) -> Clip:
+    """Simulate ``scene`` and draw it: frames, captions and truth; ``motion`` as in `simulate`.
 
     Raises:
         WorldreelError: if MuJoCo or its software renderer is missing.
     """
-    moments = list(simulate(scene, height=height, width=width))
+    moments = list(simulate(scene, height=height, width=width, motion=motion))
     truth = {name: np.stack([m[name] for m in moments]) for name in moments[0] if name != "frame"}
     return Clip(
         key=f"{scene.event}-{scene.seed:08d}",

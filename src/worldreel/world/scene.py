@@ -31,6 +31,7 @@ class Thing:
         restitution: speed after over speed before a bounce, in [0, 1).
         friction: Coulomb coefficient. rolling_friction: its arm when rolling, metres.
         string_m: length of the string that it hangs from; 0 when it is free.
+        scale: of its size; above 1 only beyond the training's world.
     """
 
     shape: str
@@ -46,11 +47,12 @@ class Thing:
     rolling_friction: float = 0.0002
     string_m: float = 0.0
     string_angle: float = 0.0
+    scale: float = 1.0
 
     @property
     def radius(self) -> float:
         """Nominal radius in metres."""
-        return SIZES[self.size]
+        return SIZES[self.size] * self.scale
 
 
 @dataclass(frozen=True, kw_only=True)

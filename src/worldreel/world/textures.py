@@ -70,12 +70,17 @@ def floor_colors(floor: str) -> NDArray[np.float64]:
     return np.clip(np.concatenate([mixes * shade for shade in FLAT_SHADES]), 0, 1)
 
 
-def backdrop_colors() -> NDArray[np.float64]:
-    """Colours of the skies, and of the set in any light: ``n 3``, sRGB in [0, 1]."""
+def sky_colors() -> NDArray[np.float64]:
+    """Colours of the skies: ``n 3``, sRGB in [0, 1]."""
     skies = [
         np.array(top) + (np.array(horizon) - np.array(top)) * mix
         for top, horizon in SKIES.values()
         for mix in np.linspace(0, 1, 5)
     ]
+    return np.array(skies)
+
+
+def backdrop_colors() -> NDArray[np.float64]:
+    """Colours of the skies, and of the set in any light: ``n 3``, sRGB in [0, 1]."""
     solid = [np.array(color) * shade for color in _SET for shade in SOLID_SHADES]
-    return np.array(skies + solid)
+    return np.concatenate([sky_colors(), solid])
