@@ -39,7 +39,7 @@ from worldreel.world.render import render_clip
 from worldreel.world.sampling import sample_scene
 from worldreel.world.scene import Shot
 
-EVENTS = ("fall", "slide", "collide", "throw", "topple", "ramp", "fall", "slide")
+EVENTS = ("fall", "slide", "collide", "throw", "topple", "ramp")
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +135,15 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     # polynomial kernel of one feature, shifted Gaussians: the truth from a very large sample
     rng = np.random.default_rng(0)
     truth = np.mean(
-        [polynomial_mmd(rng.standard_normal((4000, 1)), rng.normal(1, 1, (4000, 1))) for _ in "123"]
+        [
+            polynomial_mmd(rng.standard_normal((2000, 1)), rng.normal(1, 1, (2000, 1)))
+            for _ in range(3)
+        ]
     )
     inside = []
-    for seed in range(60):
+    for seed in range(30):
         x, y = rng.standard_normal((100, 1)), rng.normal(1, 1, (100, 1))
-        distance = with_interval(polynomial_mmd, x, y, seed=seed, num_subsets=80)
+        distance = with_interval(polynomial_mmd, x, y, seed=seed, num_subsets=30)
         inside.append(distance.low <= truth <= distance.high)
     assert np.mean(inside) > 0.85
 
@@ -196,17 +199,21 @@ def test_a_clip_without_objects_has_no_motion():
     assert not motions(observe(frames, 12)).any()
 
 
-def test_the_motion_distance_tells_frozen_and_shuffled_clips(clips):
-    rng = np.random.default_rng(0)
-    order = rng.permutation(48)
-    true, frozen, shuffled = (
+def test_the_motion_distance_grows_from_reversed_to_frozen_to_shuffled_clips(clips):
+    order = np.random.default_rng(0).permutation(48)
+    true, backward, frozen, shuffled = (
         np.stack([motions(observe(change(clip.frames), 12)) for clip in clips])
-        for change in (lambda f: f, lambda f: f[:1].repeat(48, axis=0), lambda f: f[order])
+        for change in (
+            lambda f: f,
+            lambda f: f[::-1],
+            lambda f: f[:1].repeat(48, axis=0),
+            lambda f: f[order],
+        )
     )
     assert not frozen[:, :NUM_DIRECTIONS].any()
-    halves = frechet_distance(true[::2], true[1::2])
-    assert frechet_distance(true, frozen) > 2 * halves
-    assert frechet_distance(true, shuffled) > frechet_distance(true, frozen)
+    found = [frechet_distance(true, other) for other in (true, backward, frozen, shuffled)]
+    assert found == sorted(found)
+    assert found[0] < 1e-9 and found[3] > 2 * found[1]
 
 
 # network
@@ -252,7 +259,7 @@ def test_the_network_reads_the_state_of_simulator_clips(examples):
     seen = batch["present"] > 0.5
     assert ((state.present > 0) == seen).float().mean() > 0.98
     away = (state.place - batch["place"])[seen][:, :2].norm(dim=-1) * 64  # px of 128
-    assert away.mean() < 2
+    assert away.median() < 2
     assert (state.floor.argmax(-1) == batch["floor"][:, None]).float().mean() > 0.95
 
 
@@ -320,30 +327,30 @@ def changed(clips, change):
     return features_of(change(clip.frames) for clip in clips)
 
 
-@pytest.mark.parametrize("measure", [frechet_distance, polynomial_mmd])
 @pytest.mark.parametrize("worsening", ["blur", "noise", "shuffle"])
-def test_distances_grow_with_blur_noise_and_shuffled_frames(clips, measure, worsening):
+def test_distances_grow_with_blur_noise_and_shuffled_frames(clips, worsening):
     rng = np.random.default_rng(0)
 
     def blur(frames, level):
-        return ndimage.gaussian_filter(frames, (0, level, level, 0))
+        return ndimage.gaussian_filter(frames, (0, 2 * 2**level, 2 * 2**level, 0))
 
     def noise(frames, level):
-        noisy = frames + rng.normal(0, 12 * level, frames.shape)
+        noisy = frames + rng.normal(0, 30 * 2**level, frames.shape)
         return noisy.clip(0, 255).astype(np.uint8)
 
     def shuffle(frames, level):
-        # within windows: of 4 frames, 12 frames, the whole clip
-        size = {1: 4, 2: 12, 4: 48}[level]
+        size = (2, 6, 48)[level]  # within windows of so many frames
         order = [i + rng.permutation(size) for i in range(0, 48, size)]
         return frames[np.concatenate(order)]
 
     change = {"blur": blur, "noise": noise, "shuffle": shuffle}[worsening]
-    true = changed(clips, lambda frames: frames)
+    true = features_of(clip.frames for clip in clips)
     assert true.shape == (len(clips), NUM_FEATURES)
-    found = [measure(true, changed(clips, lambda f, n=n: change(f, n))) for n in (1, 2, 4)]
-    assert found == sorted(found)
-    assert found[-1] > 2 * abs(found[0])
+    worse = [features_of(change(clip.frames, level) for clip in clips) for level in range(3)]
+    near_to_far = [frechet_distance(true, features) for features in (true, *worse)]
+    assert near_to_far == sorted(near_to_far) and near_to_far[3] > 2 * near_to_far[1]
+    same, *near_to_far = [polynomial_mmd(true, features) for features in (true, *worse)]
+    assert near_to_far == sorted(near_to_far) and near_to_far[2] > same
 
 
 # the arrow of time

@@ -45,7 +45,7 @@ def run(folder: Path, clips: Path | None) -> Results:
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """A folder with the simulator's clips of the suite, and the results of measuring nothing else."""
+    """A folder with the simulator's clips of the suite, and what was measured of them."""
     folder = tmp_path_factory.mktemp("laws")
     shutil.rmtree(folder)
     return folder, run(folder, None)
@@ -215,7 +215,7 @@ def test_a_clip_of_another_rate_or_shape_is_refused(tmp_path):
             with VideoWriter(path, size=(size, size), fps=fps, settings={}) as file:
                 file.write(np.zeros((8, size, size, 3), np.uint8))
         with pytest.raises(UsageError, match="25 frames per second" if fps == 25 else "96x96"):
-            run(tmp_path / "out", clips)
+            run(tmp_path / f"out{place}", clips)
 
 
 def test_prompts_are_written_for_a_model_elsewhere(tmp_path):

@@ -137,9 +137,10 @@ def _fit(path: Path) -> Frames:
             f"{path} has {info.fps:g} frames per second; it must be a multiple of {FPS}.",
             remedy=f"Convert it: ffmpeg -i IN -r {FPS} OUT",
         )
-    if info.width != info.height or info.width < SIDE:
+    height, width = info.size
+    if width != height or width < SIDE:
         raise UsageError(
-            f"{path} is {info.width}x{info.height}; it must be square, {SIDE} pixels or more.",
+            f"{path} is {width}x{height}; it must be square, {SIDE} pixels or more.",
             remedy="Crop it to the square that shows the scene.",
         )
     frames = read_video(path)[:: round(rate)][:NUM_FRAMES]
@@ -147,7 +148,7 @@ def _fit(path: Path) -> Frames:
         raise UsageError(
             f"{path} lasts {info.duration_s:.2f} s; it must last {NUM_FRAMES / FPS:g} s or more."
         )
-    if info.width == SIDE:
+    if width == SIDE:
         return frames
     box = Image.Resampling.BOX
     return np.stack([np.asarray(Image.fromarray(f).resize((SIDE, SIDE), box)) for f in frames])

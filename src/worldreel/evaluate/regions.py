@@ -97,16 +97,15 @@ class Course:
 def clean_classes(observation: Observation) -> NDArray[np.uint8]:
     """`Observation.classes` ``t h w`` without the white that may be scenery.
 
-    Snow is white, and so are the bright tiles of concrete in some of the light.
+    Snow is white, so are the bright tiles of concrete in some of the light, and the horizon.
     """
-    number = 1 + list(COLORS).index("white")
+    white = observation.classes == 1 + list(COLORS).index("white")
+    kept = white & grown(shrunk(white))  # the horizon is a bright line
     if observation.floor == "snow":
-        return np.where(observation.classes == number, 0, observation.classes).astype(np.uint8)
-    if observation.floor != "concrete":
-        return observation.classes
-    dim = observation.frames.max(axis=-1) < WHITE_AT_LEAST
-    dim &= observation.classes == number
-    return np.where(dim, 0, observation.classes).astype(np.uint8)
+        kept[:] = False
+    elif observation.floor == "concrete":
+        kept &= observation.frames.max(axis=-1) >= WHITE_AT_LEAST
+    return np.where(white & ~kept, 0, observation.classes).astype(np.uint8)
 
 
 @lru_cache(maxsize=16)

@@ -107,7 +107,7 @@ def wear(frames: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def state_loss(state: State, batch: Batch) -> dict[str, Tensor]:
-    """The parts of the loss, weighted; what is not seen has no place, motion, contact or shape."""
+    """The parts of the loss, weighted; what is not seen has no place, motion or contact."""
     present = batch["present"]
     seen = present / present.sum().clamp(min=1)
 
@@ -117,8 +117,6 @@ def state_loss(state: State, batch: Batch) -> dict[str, Tensor]:
     place = F.smooth_l1_loss(state.place, batch["place"], beta=0.05, reduction="none")
     motion = F.smooth_l1_loss(state.motion, batch["motion"], beta=0.05, reduction="none")
     contact = F.binary_cross_entropy_with_logits(state.contact, batch["contact"], reduction="none")
-    shape = batch["shape"].clamp(min=0)[:, None].expand(present.shape)
-    shape = F.cross_entropy(state.shape.movedim(-1, 1), shape, reduction="none")
     steps = state.floor.shape[1]
     floor, sky = (batch[name][:, None].expand(-1, steps) for name in ("floor", "sky"))
     return {
@@ -126,7 +124,6 @@ def state_loss(state: State, batch: Batch) -> dict[str, Tensor]:
         "place": 8 * over_seen(place.mean(-1)),
         "motion": 4 * over_seen(motion.mean(-1)),
         "contact": 0.5 * over_seen(contact.mean(-1)),
-        "shape": 0.3 * over_seen(shape),
         "camera": 2 * F.smooth_l1_loss(state.camera, batch["camera"], beta=0.05),
         "floor": 0.2 * F.cross_entropy(state.floor.movedim(-1, 1), floor),
         "sky": 0.2 * F.cross_entropy(state.sky.movedim(-1, 1), sky),
@@ -244,7 +241,6 @@ def figures(network: StateNetwork, arrow: ArrowNetwork, examples: Examples) -> d
             batch = as_batch(examples, numbers)
             state = network(batch["frames"])
             seen = batch["present"] > 0.5
-            shape = batch["shape"][:, None].expand(seen.shape)
             away = (state.place - batch["place"])[seen]
             speed = (state.motion - batch["motion"])[seen]
             parts = {
@@ -255,7 +251,6 @@ def figures(network: StateNetwork, arrow: ArrowNetwork, examples: Examples) -> d
                 "contact_accuracy": ((state.contact > 0) == (batch["contact"] > 0.5))[seen]
                 .float()
                 .flatten(),
-                "shape_accuracy": (state.shape.argmax(-1) == shape)[seen].float(),
                 "camera_error": (state.camera - batch["camera"]).abs().flatten(),
                 "floor_accuracy": (state.floor.argmax(-1) == batch["floor"][:, None])
                 .float()

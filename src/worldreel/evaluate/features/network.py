@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldreel.world.vocabulary import BACKGROUNDS, COLORS, FLOORS, SHAPES
+from worldreel.world.vocabulary import BACKGROUNDS, COLORS, FLOORS
 
 SIDE = 64
 FRAMES_PER_STEP = 2
@@ -32,7 +32,7 @@ class State:
     Args:
         present: logits, ``b s 10``.
         place, motion: as in `worldreel.evaluate.features.targets.Examples`.
-        contact: logits, ``b s 10 2``. shape: logits, ``b s 10 5``.
+        contact: logits, ``b s 10 2``.
         camera: ``b s 8``. floor: logits, ``b s 6``. sky: logits, ``b s 3``.
         tokens: what it knows of each object, ``b s 10 40``, not negative.
         setting: what it knows of floor, sky and camera, ``b s 24``, not negative.
@@ -42,7 +42,6 @@ class State:
     place: Tensor
     motion: Tensor
     contact: Tensor
-    shape: Tensor
     camera: Tensor
     floor: Tensor
     sky: Tensor
@@ -104,7 +103,7 @@ class StateNetwork(nn.Module):
         self.names = nn.Parameter(torch.zeros(len(COLORS), TOKEN))
         self.follow = nn.ModuleList(Temporal(TOKEN, 5) for _ in range(2))
         self.token_out = nn.Linear(TOKEN, OBJECT_FEATURES)
-        self.object_head = nn.Linear(OBJECT_FEATURES, 1 + 3 + 2 + 2 + len(SHAPES))
+        self.object_head = nn.Linear(OBJECT_FEATURES, 1 + 3 + 2 + 2)
         self.setting_squeeze = nn.Conv2d(64, 16, 1)
         self.setting_in = nn.Linear(16 * 16, TOKEN)
         self.setting_time = Temporal(TOKEN, 5)
@@ -128,9 +127,12 @@ class StateNetwork(nn.Module):
         return State(**self._objects(fine, coarse, batch), **self._setting(coarse, batch))
 
     def features(self, frames: Tensor) -> Tensor:
-        """The features of whole clips, ``b 64``: `State.pooled` of frames ``b t 64 64 3``, each
-        divided by its standard deviation over the clips that it was trained on."""
-        return self(frames).pooled() / self.get_buffer("feature_scale")
+        """The features of whole clips, ``b 64``, from frames ``b t 64 64 3`` in [0, 1].
+
+        `State.pooled`, each divided by its standard deviation over clips of the simulator,
+        as ``log(1 + x)``: without the logarithm a few clips decide a distance.
+        """
+        return (self(frames).pooled() / self.get_buffer("feature_scale")).log1p()
 
     def _objects(self, fine: Tensor, coarse: Tensor, batch: int) -> dict[str, Tensor]:
         seen = F.relu(F.interpolate(self.back(coarse), scale_factor=2.0) + self.lateral(fine))
@@ -149,14 +151,13 @@ class StateNetwork(nn.Module):
         for follow in self.follow:
             token = follow(token, steps)
         token = F.relu(self.token_out(rearrange(token, "(b s) c k 1 -> b s k c", b=batch)))
-        parts = self.object_head(token).split([1, 3, 2, 2, len(SHAPES)], dim=-1)
+        parts = self.object_head(token).split([1, 3, 2, 2], dim=-1)
         centre = rearrange(place, "(b s) k i -> b s k i", b=batch)
         return {
             "present": parts[0].squeeze(-1),
             "place": parts[1] + F.pad(centre, (0, 1)),
             "motion": parts[2],
             "contact": parts[3],
-            "shape": parts[4],
             "tokens": token,
         }
 

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from worldreel.core.clip import Clip
 from worldreel.evaluate.features.network import FRAMES_PER_STEP, shrink
 from worldreel.world.camera import project
-from worldreel.world.vocabulary import BACKGROUNDS, COLORS, FLOORS, SHAPES
+from worldreel.world.vocabulary import BACKGROUNDS, COLORS, FLOORS
 
 MIN_VISIBLE = 1 / 1400
 """An object is there if it covers this share of the picture: 12 pixels of 128 by 128."""
@@ -34,7 +34,6 @@ class Examples:
             logarithm of its distance in metres along the camera's axis.
         motion: of its centre in the picture, ``n s 10 2``, see `MOTION_SCALE`.
         contact: whether it touches the floor or the set, and another object, ``n s 10 2``.
-        shape: number in `worldreel.world.vocabulary.SHAPES`, -1 where there is none, ``n 10``.
         camera: ``n s 8``: how it turns (rad/s) and moves (m/s) about and along its own axes,
             the angle by which it looks down (rad) and its height over the floor (m).
         floor, sky: numbers in `FLOORS` and `BACKGROUNDS`, ``n``.
@@ -45,7 +44,6 @@ class Examples:
     place: Floats
     motion: Floats
     contact: Floats
-    shape: NDArray[np.int64]
     camera: Floats
     floor: NDArray[np.int64]
     sky: NDArray[np.int64]
@@ -74,11 +72,9 @@ def _example(clip: Clip) -> dict[str, NDArray[Any]]:
     place = np.zeros((num_steps, len(COLORS), 3), np.float32)
     motion = np.zeros((num_steps, len(COLORS), 2), np.float32)
     contact = np.zeros((num_steps, len(COLORS), 2), np.float32)
-    shape = np.full(len(COLORS), -1, np.int64)
     things = scene["things"]
     for i, thing in enumerate(things):
         color = list(COLORS).index(thing["color"])
-        shape[color] = SHAPES.index(thing["shape"])
         share = (truth["masks"] == i + 1).mean(axis=(1, 2))
         seen = np.array(
             [
@@ -107,7 +103,6 @@ def _example(clip: Clip) -> dict[str, NDArray[Any]]:
         "place": place,
         "motion": motion,
         "contact": contact,
-        "shape": shape,
         "camera": _camera(_steps(truth["world_to_camera"].astype(np.float64), num_steps), clip.fps),
         "floor": np.array(list(FLOORS).index(scene["floor"])),
         "sky": np.array(list(BACKGROUNDS).index(scene["background"])),

@@ -49,6 +49,9 @@ LEAST_CORRELATION = 0.2
 LEAST_GAIN = 0.25
 """A move must explain this share of what a still camera leaves unexplained."""
 
+FLATTEST_DEG = -3.0
+"""The simulated world's cameras look down by 13 degrees and more; flatter, the floor is a line."""
+
 MOST_SET = 0.5
 """Where more of the floor than this looks like the set, the two cannot be told apart."""
 
@@ -102,7 +105,7 @@ def judge_camera(observation: Observation) -> Move | None:
     Args:
         observation: as from `worldreel.evaluate.judge.objects.tidy`.
     """
-    elevation = -math.degrees(float(np.median(observation.lens.pitch)))
+    elevation = min(-math.degrees(float(np.median(observation.lens.pitch))), FLATTEST_DEG)
     pairs = _pairs(observation)
     still = Move(name="still", elevation=elevation)
     left = 1 - _correlation(still, pairs)
@@ -185,9 +188,9 @@ def _pattern(observation: Observation, t: int) -> Floats:
         return np.add.reduceat(np.add.reduceat(picture, rows, axis=0), columns, axis=1) / area
 
     small = pooled(luma(frame))
-    hidden = ndimage.binary_dilation(pooled(hidden.astype(float)) > 0)
-    detail = small - _blur(small, ~hidden, BROAD_PX)
-    return np.where(hidden, np.nan, _blur(detail, ~hidden, SMOOTH_PX))
+    bare = ~np.asarray(ndimage.binary_dilation(pooled(hidden.astype(float)) > 0), np.bool_)
+    detail = small - _blur(small, bare, BROAD_PX)
+    return np.where(bare, _blur(detail, bare, SMOOTH_PX), np.nan)
 
 
 def _blur(picture: Floats, use: NDArray[np.bool_], sigma: float) -> Floats:
@@ -226,4 +229,4 @@ def _homography(first: Pose, second: Pose) -> Floats:
     turn = a[:3, :3].T
     eye = -turn @ a[:3, 3]
     down = -turn[2] / eye[2]  # of a ray: one over its length down to the floor
-    return b[:3, :3] @ (turn + np.outer(eye, down)) + np.outer(b[:3, 3], down)
+    return np.asarray(b[:3, :3] @ (turn + np.outer(eye, down)) + np.outer(b[:3, 3], down), float)

@@ -14,7 +14,7 @@ def degrade(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
         small = (
             0.5 * small
             + 0.5
-            * ndimage.uniform_filter(video, (0, factor, factor, 0))[
+            * ndimage.uniform_filter(video, factor, axes=(1, 2))[
                 :, factor // 2 :: factor, factor // 2 :: factor
             ]
         )
@@ -38,4 +38,5 @@ def _between(
     """Linear interpolation along ``axis`` at fractional ``places``."""
     low = np.minimum(places.astype(int), video.shape[axis] - 2)
     share = (places - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(4)])
-    return video.take(low, axis) * (1 - share) + video.take(low + 1, axis) * share
+    between = video.take(low, axis) * (1 - share) + video.take(low + 1, axis) * share
+    return between.astype(np.float32, copy=False)

@@ -38,6 +38,9 @@ from worldreel.world.vocabulary import EVENTS, SHAPES
 BATCH = 48
 SHARE_NONSENSE = 0.15
 MOVING = tuple(EVENTS.index(event) for event in EVENTS if event != "rest")
+IN_VIEW = tuple(EVENTS.index(event) for event in ("fall", "swing", "topple"))
+"""Events whose objects nothing hides and which they do not leave soon."""
+
 QUIET_START = tuple(EVENTS.index(event) for event in ("roll", "slide", "collide", "rest"))
 """Events whose first frame, held, shows objects at rest and nothing wrong."""
 
@@ -83,7 +86,7 @@ def gather(clips: Iterator[Clip], seed: int) -> Examples:
     )
 
 
-def fit_event(examples: Examples, *, seed: int, epochs: int = 14) -> EventNetwork:
+def fit_event(examples: Examples, *, seed: int, epochs: int = 16) -> EventNetwork:
     """Trains the event network from nothing."""
     rng = numpy_generator(seed, "event")
     network = _new(EventNetwork, seed)
@@ -97,7 +100,7 @@ def fit_event(examples: Examples, *, seed: int, epochs: int = 14) -> EventNetwor
     return network
 
 
-def fit_shape(examples: Examples, *, seed: int, epochs: int = 12) -> ShapeNetwork:
+def fit_shape(examples: Examples, *, seed: int, epochs: int = 20) -> ShapeNetwork:
     """Trains the shape network from nothing."""
     rng = numpy_generator(seed, "shape")
     network = _new(ShapeNetwork, seed)
@@ -137,9 +140,9 @@ def _vary(
         case 2:  # nothing there
             maps[: NUM_SLOTS + 1] = 0
             event = NO_EVENT
-        case 3 if event in MOVING:  # objects that come and go
-            start, span = rng.integers(length), rng.integers(length // 3, length)
-            maps[: NUM_SLOTS + 1, (start + np.arange(span)) % length] = 0
+        case 3 if event in IN_VIEW:  # objects that go and come back
+            start = int(rng.integers(length // 8, length // 3))
+            maps[: NUM_SLOTS + 1, start : start + int(rng.integers(length // 4, length // 2))] = 0
             event = NO_EVENT
         case _:
             pass

@@ -67,8 +67,9 @@ def _white_objects(observation: Observation) -> NDArray[np.bool_]:
     opened = _opened(observation.classes == _WHITE)
     if observation.floor != "concrete":
         return opened
+    regions: NDArray[np.int32] = np.empty(opened.shape[1:], np.int32)
     for t in np.flatnonzero(opened.any(axis=(1, 2))):
-        regions, _ = ndimage.label(opened[t])  # pyright: ignore[reportGeneralTypeIssues]
+        ndimage.label(opened[t], output=regions)
         light = luma(observation.frames[t][opened[t]])
         names = regions[opened[t]]
         bright = [n for n in np.unique(names) if _is_bright(light[names == n])]
@@ -124,17 +125,19 @@ def _is_double(observation: Observation, color: str) -> bool:
 def _are_apart(wanted: NDArray[np.bool_]) -> bool:
     """Whether the two largest regions of a mask ``h w`` are alike and do not face each other
     across a narrow gap."""
-    names, _ = ndimage.label(wanted)  # pyright: ignore[reportGeneralTypeIssues]
+    names: NDArray[np.int32] = np.empty(wanted.shape, np.int32)
+    ndimage.label(wanted, output=names)
     sizes = np.bincount(names.ravel())[1:]
     first, second = np.argsort(sizes)[::-1][:2]
     if sizes[second] < max(LEAST_PX, LEAST_ALIKE * sizes[first]):
         return False
-    gap = ndimage.distance_transform_edt(names != first + 1)[names == second + 1].min()
-    return bool(gap > MOST_GAP * np.sqrt(sizes[first]))
+    away = np.asarray(ndimage.distance_transform_edt(names != first + 1))
+    return bool(away[names == second + 1].min() > MOST_GAP * np.sqrt(sizes[first]))
 
 
 def _is_bright(light: NDArray[np.float64]) -> bool:
-    return float(np.quantile(light, 0.9)) >= LEAST_WHITE * 255 * luma(np.array(COLORS["white"]))
+    white = float(luma(np.array(COLORS["white"]) * 255))
+    return float(np.quantile(light, 0.9)) >= LEAST_WHITE * white
 
 
 def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ def _excursion(observation: Observation, move: Move, color: str) -> float:
     seen = np.flatnonzero(plausible(track, height, width))
     if len(seen) < LEAST_FRAMES:
         return 0.0
-    x = np.array([_x(observation, move, track.x[t], track.y[t], t) for t in seen])
+    x = np.array([_x(observation, move, track.x[t], track.y[t], int(t)) for t in seen])
     away = x - x[:2].mean()
     # three frames in a row agree: one wild frame is no motion
     steady = np.median(np.stack([away[:-2], away[1:-1], away[2:]]), axis=0)

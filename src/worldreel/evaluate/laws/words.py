@@ -5,6 +5,7 @@ a look at the prompt (`worldreel.evaluate.judge`) and compared with it afterward
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from worldreel.evaluate.case import Case
 from worldreel.evaluate.judge.camera import Move, judge_camera
@@ -90,7 +91,7 @@ WORDS = Law(
         _share("floor", "floor and background (share)"),
         _share("direction", "direction, left or right (share)"),
         _share("event", "event (share)"),
-        _share("camera", "camera's move (share)"),
+        replace(_share("camera", "camera's move (share)"), groups=("words",)),  # the rest is still
     ),
     measure=_measure,
 )
