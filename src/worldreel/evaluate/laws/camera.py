@@ -232,28 +232,28 @@ CAMERA = Law(
     metrics=(
         Metric(
             name="floor_px",
-            label="floor against the commanded pose (px in half a second)",
+            label="floor against the command (px)",
             perfect=0.0,
             worst=LOST_PX,
             floor="frozen",
         ),
         Metric(
             name="objects_px",
-            label="objects against points at rest (px)",
+            label="objects against the floor (px)",
             perfect=0.0,
             worst=LOST_PX,
             floor="frozen",
         ),
         Metric(
             name="drift_px",
-            label="drift of the floor when still (px)",
+            label="drift of the floor, still (px)",
             perfect=0.0,
             worst=LOST_PX,
             floor="shuffled_pairing",
         ),
         Metric(
             name="objects_drift_px",
-            label="drift of the objects when still (px)",
+            label="drift of objects, still (px)",
             perfect=0.0,
             worst=LOST_PX,
             floor="shuffled_pairing",

@@ -35,7 +35,7 @@ CAUSE = Law(
         *(replace(metric, groups=collision.CAUSE.groups) for metric in collision.CAUSE.metrics),
         Metric(
             name="forward",
-            label="share judged to run forward against its own reverse",
+            label="judged to run forward (share)",
             perfect=1.0,
             worst=0.0,
             floor="reversed",

@@ -235,21 +235,21 @@ COLLISION = Law(
     metrics=(
         Metric(
             name="momentum_change_pct",
-            label="change of momentum by a hit (%)",
+            label="change of momentum (%)",
             perfect=0.0,
             worst=100.0,
             floor="shuffled_frames",
         ),
         Metric(
             name="energy_made",
-            label="kinetic energy after over before, above 1",
+            label="kinetic energy made (ratio above 1)",
             perfect=0.0,
             worst=1.0,
             floor="reversed",
         ),
         Metric(
             name="given_error_pct",
-            label="speed given to the partner, against the simulator's (%)",
+            label="error of the speed given (%)",
             perfect=0.0,
             worst=100.0,
             floor="shuffled_frames",
@@ -266,14 +266,14 @@ CAUSE = Law(
     metrics=(
         Metric(
             name="onset_frames",
-            label="from contact to onset of motion (frames, either sign)",
+            label="from contact to onset (frames)",
             perfect=0.0,
             worst=LATE_FRAMES,
             floor="reversed",
         ),
         Metric(
             name="early",
-            label="share that moves before it is touched",
+            label="moves before it is touched (share)",
             perfect=0.0,
             worst=1.0,
             floor="reversed",

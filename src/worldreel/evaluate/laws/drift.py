@@ -235,7 +235,7 @@ DRIFT = Law(
     metrics=(
         Metric(
             name="color_delta_e",
-            label="change of the scenery's colour (delta E)",
+            label="scenery's colour (delta E)",
             perfect=0.0,
             worst=WORST_DELTA_E,
             floor="chance",
@@ -243,7 +243,7 @@ DRIFT = Law(
         ),
         Metric(
             name="objects_delta_e",
-            label="change of the objects' colours (delta E)",
+            label="objects' colours (delta E)",
             perfect=0.0,
             worst=WORST_DELTA_E,
             floor="chance",

@@ -186,7 +186,7 @@ FREE_FALL = Law(
         ),
         Metric(
             name="r2",
-            label="share of the height's variance that a parabola explains (R²)",
+            label="R² of a parabola through the heights",
             perfect=1.0,
             worst=0.0,
             floor="shuffled_frames",
@@ -203,14 +203,14 @@ BOUNCE = Law(
     metrics=(
         Metric(
             name="ratio_error",
-            label="speed after over before, distance to the simulator's range",
+            label="ratio of speeds, outside its range by",
             perfect=0.0,
             worst=0.5,
             floor="constant_velocity",
         ),
         Metric(
             name="energy_made",
-            label="share of bounces that are faster afterwards",
+            label="faster after the bounce (share)",
             perfect=0.0,
             worst=1.0,
             floor="reversed",

@@ -136,7 +136,7 @@ MOTION = Law(
     metrics=(
         Metric(
             name="residual_acceleration",
-            label="acceleration of what rolls freely (m/s²)",
+            label="acceleration when rolling (m/s²)",
             perfect=0.0,
             worst=1.0,
             floor="shuffled_frames",
@@ -144,7 +144,7 @@ MOTION = Law(
         ),
         Metric(
             name="friction_error",
-            label="deceleration of what slides, distance to the simulator's range (m/s²)",
+            label="friction, outside its range by (m/s²)",
             perfect=0.0,
             worst=FRICTION[0],
             floor="constant_velocity",
@@ -152,7 +152,7 @@ MOTION = Law(
         ),
         Metric(
             name="uneven_pct",
-            label="distance from an even deceleration until rest (% of the way)",
+            label="uneven deceleration (% of the way)",
             perfect=0.0,
             worst=25.0,
             floor="shuffled_frames",
@@ -160,7 +160,7 @@ MOTION = Law(
         ),
         Metric(
             name="reversal_pct",
-            label="way back after the stop (% of the way)",
+            label="way back after the stop (%)",
             perfect=0.0,
             worst=50.0,
             floor="shuffled_frames",

@@ -131,7 +131,7 @@ PENDULUM = Law(
         ),
         Metric(
             name="amplitude_change_pct",
-            label="change of the amplitude in one period (%)",
+            label="change of amplitude a period (%)",
             perfect=0.0,
             worst=50.0,
             floor="shuffled_frames",

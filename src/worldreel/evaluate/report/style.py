@@ -127,7 +127,7 @@ th,td{padding:.42rem .6rem;text-align:right;vertical-align:top;
  border-bottom:1px solid var(--rule)}
 thead th{vertical-align:bottom;font-weight:600;font-size:.8125rem;line-height:1.25;
  border-bottom:1.5px solid var(--ink)}
-th:first-child,td:first-child{padding-left:0}
+thead th:first-child,tr>.name:first-child,table:not(:has(.name)) td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 th.words,td.words{text-align:left}
 tbody th{font-weight:600;text-align:left}
