@@ -251,3 +251,18 @@ def test_prompts_alone_are_written_without_a_model(tmp_path, capsys):
     prompts = tmp_path / "prompts.jsonl"
     assert main(["evaluate", "laws", *words, "--prompts-to", str(prompts)]) == 0
     assert not folder.exists() and prompts.exists()
+
+
+def test_the_command_writes_the_table_and_the_report(tmp_path, capsys):
+    folder = tmp_path / "laws"
+    words = ["--law", "5", "--split", "within", "--num-clips", "2", "--workers", "1"]
+    assert main(["evaluate", "laws", *words, "--out", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "5 pendulum" in shown and str(folder / "report.html") in shown
+    results = Results.read(folder / "laws.json")
+    (law,) = results.laws
+    period = law.metric("period_error_pct", "within")
+    assert period is not None and all(period.columns.values())
+    assert period.columns["simulator"].mean < 5  # per cent
+    page = (folder / "report.html").read_text()
+    assert "toybox" in page and page.count("data:image/webp") >= 2  # the worst beside the truth

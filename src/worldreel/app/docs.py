@@ -14,6 +14,9 @@ COMMANDS = (
     "doctor",
     "train",
     "evaluate",
+    "evaluate autoencoder",
+    "evaluate laws",
+    "evaluate prompts",
     "world",
     "world sheet",
     "world render",
@@ -37,6 +40,7 @@ $ worldreel doctor
 $ worldreel train recipes/toybox.toml --set schedule.total_steps=2000 --out-dir runs/short
 $ worldreel world sheet --out sheet.png --num-clips 20
 $ worldreel evaluate autoencoder --num-clips 16
+$ worldreel evaluate laws --split within --law 1 --num-clips 16 --out laws
 ```
 """
 

@@ -259,15 +259,16 @@ def figures(network: StateNetwork, arrow: ArrowNetwork, examples: Examples) -> d
             }
             for name, values in parts.items():
                 found.setdefault(name, []).append(values)
-        clues = clues_both_ways(network, examples)
+        clues = clues_both_ways(network, examples[examples.one_way])
         found["arrow_accuracy"] = [(arrow_logit(arrow, clues[:, 0], clues[:, 1]) > 0).float()]
     return {name: round(float(torch.cat(parts).mean()), 5) for name, parts in found.items()}
 
 
 def fit(examples: Examples, config: FitConfig) -> tuple[StateNetwork, ArrowNetwork]:
-    """Trains both networks."""
+    """Trains both networks, the second on events that run one way only: of what rolls or lies
+    still it could but learn where the simulator lets it start."""
     network = fit_state(examples, config)
-    return network, fit_arrow(clues_both_ways(network, examples), config)
+    return network, fit_arrow(clues_both_ways(network, examples[examples.one_way]), config)
 
 
 def main() -> None:

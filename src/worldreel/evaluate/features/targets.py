@@ -20,6 +20,9 @@ MIN_VISIBLE = 1 / 1400
 MOTION_SCALE = 16.0
 """Velocities are asked for in pictures per frame times this, so that most lie in [-1, 1]."""
 
+ONE_WAY = ("fall", "slide", "throw", "collide", "topple", "ramp")
+"""Events in which much energy is lost, so that they cannot run backward."""
+
 Floats = NDArray[np.float32]
 
 
@@ -37,6 +40,7 @@ class Examples:
         camera: ``n s 8``: how it turns (rad/s) and moves (m/s) about and along its own axes,
             the angle by which it looks down (rad) and its height over the floor (m).
         floor, sky: numbers in `FLOORS` and `BACKGROUNDS`, ``n``.
+        one_way: whether its event is one of `ONE_WAY`, ``n``.
     """
 
     frames: NDArray[np.uint8]
@@ -47,11 +51,12 @@ class Examples:
     camera: Floats
     floor: NDArray[np.int64]
     sky: NDArray[np.int64]
+    one_way: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, chosen: slice) -> "Examples":
+    def __getitem__(self, chosen: slice | NDArray[np.bool_]) -> "Examples":
         return Examples(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
@@ -106,6 +111,7 @@ def _example(clip: Clip) -> dict[str, NDArray[Any]]:
         "camera": _camera(_steps(truth["world_to_camera"].astype(np.float64), num_steps), clip.fps),
         "floor": np.array(list(FLOORS).index(scene["floor"])),
         "sky": np.array(list(BACKGROUNDS).index(scene["background"])),
+        "one_way": np.array(scene["event"] in ONE_WAY),
     }
 
 

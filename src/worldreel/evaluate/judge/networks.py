@@ -16,7 +16,7 @@ from worldreel.world.vocabulary import EVENTS, SHAPES
 
 FOLDER = Path(__file__).parent
 SHA256 = {
-    "event": "499d244a9345fd9c241384d3688e5de5b8f8c35546a9ff2c449eee15e66cdd13",
+    "event": "c0740f7a48bd1a85499f56070e377f2451e68f681c34d79f00abacedce3f3a49",
     "shape": "4b3e564f6ce9797723d65dcae578cffea9b199b314beaaa26f6184db5dd99bd8",
 }
 """Of the weights' files beside this one; `worldreel.evaluate.judge.fit` says them."""

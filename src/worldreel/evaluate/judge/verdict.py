@@ -8,6 +8,10 @@ from worldreel.evaluate.judge.objects import objects
 from worldreel.evaluate.observe import Observation
 from worldreel.world.vocabulary import EVENTS, SHAPES
 
+SURE = 0.7
+"""Nothing happens only where the network is as sure of it as this: an object that soon leaves the
+picture is not nothing."""
+
 
 @torch.inference_mode()
 def judge_event(observation: Observation) -> str | None:
@@ -20,8 +24,10 @@ def judge_event(observation: Observation) -> str | None:
     if not objects(observation):
         return None
     maps = torch.from_numpy(event_maps(observation)).float() / 255
-    best = int(event_network()(maps[None]).argmax())
-    return None if best == NO_EVENT else EVENTS[best]
+    shares = event_network()(maps[None])[0].softmax(dim=0)
+    if shares[NO_EVENT] > SURE:
+        return None
+    return EVENTS[int(shares[:NO_EVENT].argmax())]
 
 
 @torch.inference_mode()
