@@ -88,8 +88,8 @@ def measure(
 
     Args:
         folder: where the clips go; the same call goes on where it was stopped.
-        model: the name of the one that makes the round trips, and the generated clips where there are no ``clips``.
-            Without a model there is no column of round trips.
+        model: the name of the one that makes the round trips, and the generated clips where
+            there are no ``clips``. Without a model there is no column of round trips.
         clips: a folder of somebody's videos, ``<key>.mp4`` for each case.
         round_trips: whether the column of round trips is wanted.
 

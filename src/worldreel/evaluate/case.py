@@ -30,7 +30,8 @@ Group = Literal[
 ]
 """The kinds of case. The first nine are events under a still camera, the actors balls (slides:
 cylinders and cones; topples: what stacks); ``camera`` is a scene at rest under each camera move;
-``words`` is whatever training draws in one shot; ``mirror`` comes in pairs whose prompts say left for right."""
+``words`` is whatever training draws in one shot; ``mirror`` comes in pairs whose prompts say left
+for right."""
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 GROUPS: tuple[Group, ...] = get_args(Group)

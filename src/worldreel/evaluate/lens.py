@@ -121,7 +121,7 @@ def guess_lens(frames: NDArray[np.uint8], floor: str) -> Lens:
     row = np.where(classify(frames, floor) > 0, 0, above).mean(axis=2)  # t h
     # the row that has most sky above and least below it
     horizon = np.pad(row.cumsum(axis=1), ((0, 0), (1, 0))).argmax(axis=1).astype(np.float64)
-    num_frames, height, width, _ = frames.shape
+    height, width = frames.shape[1:3]
     focal = 0.5 * height / math.tan(math.radians(FOVY_DEG) / 2)
     below_axis = np.arctan((height / 2 - horizon) / focal)
     pitch = below_axis

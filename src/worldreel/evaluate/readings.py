@@ -61,8 +61,9 @@ def read_all(
 
 
 def floors_of(law: Law, case: Case) -> set[Floor]:
-    """The kinds of nonsense that a law needs in a case."""
-    return {metric.floor for metric in law.metrics if applies(metric, case)} - {"chance"}
+    """The kinds of nonsense that a law needs clips of in a case."""
+    asked = [metric.floor for metric in law.metrics if applies(metric, case)]
+    return {floor for floor in asked if floor != "chance"}
 
 
 def applies(metric: Metric, case: Case) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.progress import Progress
-from worldreel.evaluate.battery import Battery, Measured, cell, tabulate
+from worldreel.evaluate.battery import Battery, Measured, cell, compare, tabulate
 from worldreel.evaluate.case import Case, draw_cases, has_split
 from worldreel.evaluate.columns import (
     constant_velocity_column,
@@ -28,6 +28,7 @@ from worldreel.evaluate.features.distances import features_of, frechet_distance,
 from worldreel.evaluate.features.distances import with_interval as distance_with_interval
 from worldreel.evaluate.features.motion import motions
 from worldreel.evaluate.fidelity import fidelity
+from worldreel.evaluate.law import Metric
 from worldreel.evaluate.laws.action import ACTION, action_cases, action_figures, command_mps
 from worldreel.evaluate.laws.action import response as action_response
 from worldreel.evaluate.laws.prediction import (
@@ -43,9 +44,10 @@ from worldreel.evaluate.laws.surprise import (
     foresight,
     law_result,
 )
+from worldreel.evaluate.laws.words import WORDS, pair_direction
 from worldreel.evaluate.observe import observe
 from worldreel.evaluate.readings import Reading, read_all
-from worldreel.evaluate.results import Distance, LawResult
+from worldreel.evaluate.results import Cell, Distance, LawResult
 from worldreel.weights.load import load_model
 from worldreel.world.counterfactual import KINDS, Kind
 from worldreel.world.scene import FPS
@@ -187,6 +189,39 @@ def _best(readings: Sequence[Reading], tries: Sequence[str]) -> list[Reading]:
 def _error(reading: Reading) -> float:
     value = None if reading.figures is None else reading.figures["error_radii"]
     return float("inf") if value is None else value
+
+
+PAIRS = Metric(
+    name="direction_pairs",
+    label="direction in both of a mirrored pair (share)",
+    perfect=1.0,
+    worst=0.0,
+    floor="shuffled_pairing",
+)
+
+
+def mirrored_pairs(setting: Setting) -> Found:
+    """Law 12 on pairs whose prompts say left for right, from the same noise: both must be right."""
+    measured, battery = setting.measured, setting.battery
+    metrics = []
+    for split in battery.splits:
+        keys = [c.key for c in measured.cases if c.group == "mirror" and c.split == split]
+        cells: dict[str, Cell | None] = {}
+        for column in (*measured.columns, PAIRS.floor):
+            figures = {r.key: r.figures for r in measured.by_place.get((WORDS.number, column), [])}
+            both = [
+                pair_direction(figures.get(one), figures.get(other))
+                for one, other in zip(keys[::2], keys[1::2], strict=False)
+            ]
+            cells["floor" if column == PAIRS.floor else column] = cell(both, 0, battery.seed)
+        if keys[1:]:
+            metrics.append(compare(PAIRS, split, cells))
+    if not metrics:
+        return Found()
+    row = LawResult(
+        number=WORDS.number, name=WORDS.name, question=WORDS.question, metrics=tuple(metrics)
+    )
+    return Found(laws=(row,))
 
 
 def action(setting: Setting) -> Found:
@@ -375,6 +410,7 @@ def _fidelity(key: str, truth: Path, folder: Path, skip: int) -> dict[str, float
 
 
 STUDIES: tuple[Study, ...] = (
+    Study(number=12, name="mirrored pairs", run=mirrored_pairs),
     Study(number=14, name="prediction", run=prediction),
     Study(number=15, name="action", run=action),
     Study(number=16, name="surprise", run=surprise),

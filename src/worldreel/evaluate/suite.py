@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from worldreel.evaluate.case import SPLITS, Split
 from worldreel.evaluate.columns import SIDE
 from worldreel.evaluate.law import Law
 from worldreel.evaluate.laws import LAWS
-from worldreel.evaluate.results import Distance, Results
+from worldreel.evaluate.results import Distance, LawResult, Results
 from worldreel.evaluate.studies import STUDIES, Setting, Study
 from worldreel.weights.catalogue import describe
 from worldreel.world.scene import FPS, NUM_FRAMES
@@ -127,6 +127,12 @@ def evaluate_laws(
         distances += found.distances
         notes += found.notes
         seconds[study.name] = taken
+    merged: dict[int, LawResult] = {}
+    for law in results:  # a study may add figures to a law
+        before = merged.get(law.number)
+        if before is not None:
+            law = replace(before, metrics=before.metrics + law.metrics)
+        merged[law.number] = law
     return Results(
         title=TITLE,
         model=model if model is not None else f"clips {clips.name if clips else ''}",
@@ -134,7 +140,7 @@ def evaluate_laws(
         created=created,
         seed=battery.seed,
         splits=battery.splits,
-        laws=tuple(sorted(results, key=lambda law: law.number)),
+        laws=tuple(merged[number] for number in sorted(merged)),
         versions=versions,
         hardware=hardware,
         num_clips={group: battery.num_clips for group in battery.groups},

@@ -13,9 +13,7 @@ IRREVERSIBLE: tuple[Group, ...] = ("fall", "throw", "slide", "collide", "ramp", 
 
 
 def _measure(case: Case, observation: Observation) -> dict[str, float | None]:
-    figures: dict[str, float | None] = {
-        "forward": share_above(arrow_logits([observation.frames]))
-    }
+    figures: dict[str, float | None] = {"forward": share_above(arrow_logits([observation.frames]))}
     if case.group in collision.CAUSE.groups:
         onset = collision.CAUSE.measure(case, observation)
         names = [metric.name for metric in collision.CAUSE.metrics]
