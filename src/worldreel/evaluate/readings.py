@@ -62,8 +62,9 @@ def read_all(
 
 def floors_of(law: Law, case: Case) -> set[Floor]:
     """The kinds of nonsense that a law needs clips of in a case."""
-    asked = [metric.floor for metric in law.metrics if applies(metric, case)]
-    return {floor for floor in asked if floor != "chance"}
+    floors: set[Floor] = {metric.floor for metric in law.metrics if applies(metric, case)}
+    floors.discard("chance")
+    return floors
 
 
 def applies(metric: Metric, case: Case) -> bool:

@@ -267,7 +267,7 @@ def figures(network: StateNetwork, arrow: ArrowNetwork, examples: Examples) -> d
 def fit(examples: Examples, config: FitConfig) -> tuple[StateNetwork, ArrowNetwork]:
     """Trains both networks, the second on events that run one way only: of what rolls or lies
     still it could but learn where the simulator lets it start."""
-    network = fit_state(examples, config)
+    network = fit_state(examples, config).half().float()  # as it will be stored
     return network, fit_arrow(clues_both_ways(network, examples[examples.one_way]), config)
 
 

@@ -16,8 +16,8 @@ from worldreel.world.vocabulary import EVENTS, SHAPES
 
 FOLDER = Path(__file__).parent
 SHA256 = {
-    "event": "c0740f7a48bd1a85499f56070e377f2451e68f681c34d79f00abacedce3f3a49",
-    "shape": "4b3e564f6ce9797723d65dcae578cffea9b199b314beaaa26f6184db5dd99bd8",
+    "event": "ea379158d9e79a7348c5450228bc0188c19398f92c79ec43248444b4e7082878",
+    "shape": "7cf1be0243af43b44954fe36a2a80c72e231205d6e065a129a735a1b2ec28a08",
 }
 """Of the weights' files beside this one; `worldreel.evaluate.judge.fit` says them."""
 

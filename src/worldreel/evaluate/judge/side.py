@@ -11,7 +11,7 @@ from worldreel.evaluate.observe import Observation
 LEAST_M = 0.12
 LEAST_TAKEN_OUT_M = 0.25
 """Less is no motion to a side, in metres at the distance of what the camera looks at; the second
-where the camera's own move, which is not known exactly, was taken out."""
+where the camera's own turn, which is not known exactly, was taken out."""
 
 LEAST_FRAMES = 4
 
@@ -23,7 +23,8 @@ def judge_side(observation: Observation, move: Move, colors: Sequence[str]) -> s
     is taken out. Its excursion is the farthest from where it is first seen; theirs add up.
     """
     total = sum(_excursion(observation, move, color) for color in colors)
-    if abs(total) < (LEAST_M if move.name == "still" else LEAST_TAKEN_OUT_M):
+    turns = move.name.startswith(("pan", "orbit"))
+    if abs(total) < (LEAST_TAKEN_OUT_M if turns else LEAST_M):
         return None
     return "right" if total > 0 else "left"
 

@@ -18,9 +18,9 @@ from worldreel.evaluate.observe import Observation
 from worldreel.world.scene import Thing
 from worldreel.world.vocabulary import BACKGROUNDS
 
-LEAST_ASKED_PRESENCE = 0.2
-"""An object that was asked for is there in at least this share of the frames, unless the
-camera turns away from it."""
+LEAST_AT_REST = 0.2
+"""An object that was asked to rest is there in at least this share of the frames; one that moves,
+or that the camera turns away from, may be gone sooner."""
 
 
 def pair_direction(
@@ -55,7 +55,8 @@ def _measure(case: Case, observation: Observation) -> dict[str, float | None] | 
 
 def _is_found(case: Case, seen: Observation, thing: Thing) -> bool:
     turns = case.camera_move.startswith(("pan", "orbit"))
-    return presence(seen, thing.color) >= (LEAST_PRESENCE if turns else LEAST_ASKED_PRESENCE)
+    moves = case.scene.event != "rest" and thing.role != "bystander"
+    return presence(seen, thing.color) >= (LEAST_PRESENCE if turns or moves else LEAST_AT_REST)
 
 
 def _is_floor_right(case: Case, seen: Observation) -> bool:
