@@ -7,7 +7,7 @@ truth does not show the object whole there is nothing to compare, and it is nan.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -204,16 +204,15 @@ def constant_velocity(path: Path, given_frames: int) -> Path:
     return Path(x=x, y=y, radius=radius, whole=np.ones(len(time), bool))
 
 
+def _measure(
+    given_frames: int, case: Case, observation: Observation
+) -> dict[str, float | None] | None:
+    curve = simulator_errors(case, observation, given_frames)
+    return {"error_radii": mean_error(curve), "frames_within": float(frames_within(curve))}
+
+
 def prediction_law(given_frames: int) -> Law:
     """Law 14 for clips whose first ``given_frames`` frames were given."""
-
-    def measure(case: Case, observation: Observation) -> dict[str, float | None] | None:
-        curve = simulator_errors(case, observation, given_frames)
-        figures: dict[str, float | None] = {
-            "error_radii": mean_error(curve),
-            "frames_within": float(frames_within(curve)),
-        }
-        return figures
 
     return Law(
         number=14,
@@ -237,7 +236,7 @@ def prediction_law(given_frames: int) -> Law:
                 groups=("fall", "throw", "collide", "swing"),
             ),
         ),
-        measure=measure,
+        measure=partial(_measure, given_frames),
     )
 
 
