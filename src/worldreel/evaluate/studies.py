@@ -398,7 +398,7 @@ def _fidelity_rows(
                 value=mean.mean,
                 low=mean.low,
                 high=mean.high,
-                note=f"every {COMPARED_EVERY}th frame of {len(values)} clips against the simulator's own",
+                note=f"every {COMPARED_EVERY}th frame of {len(values)} clips, against their truth",
             )
         )
     return found
