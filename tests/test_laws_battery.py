@@ -57,6 +57,19 @@ def test_every_law_of_the_table_is_there():
     assert {*numbers, *(s.number for s in STUDIES)} - {0} == set(range(1, 18))
 
 
+def test_the_docs_name_every_law_and_ask_its_question():
+    page = (Path(__file__).parents[1] / "docs" / "laws.md").read_text("utf-8")
+    for law in LAWS:
+        assert f"| {law.number} | {law.name} | {law.question} |" in page
+
+
+def test_the_published_table_can_be_read():
+    path = Path(__file__).parents[1] / "benchmarks" / "results" / "laws-toybox-0.1.0.json"
+    results = Results.read(path)
+    assert {law.number for law in results.laws} == set(range(1, 18))
+    assert all(metric.is_told_apart for law in results.laws for metric in law.metrics)
+
+
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("split", SPLITS)
 def test_cases_are_the_same_for_ever_and_belong_to_their_split(group, split):
