@@ -211,13 +211,15 @@ def test_the_same_seed_gives_the_same_table_to_the_digit(simulated):
 
 def test_a_folder_of_other_clips_is_refused(simulated, tmp_path):
     folder, _ = simulated
+    clips = shutil.copytree(folder / "simulator", tmp_path / "clips")
     with pytest.raises(UsageError, match="another source"):
-        run(folder, tmp_path)
+        run(folder, clips)
 
 
 def test_a_missing_clip_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"lacks 4 of 4 clips, first fall-within-0000\.mp4"):
         run(tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_clip_of_another_rate_or_shape_is_refused(tmp_path):
@@ -229,7 +231,8 @@ def test_a_clip_of_another_rate_or_shape_is_refused(tmp_path):
             with VideoWriter(path, size=(size, size), fps=fps, settings={}) as file:
                 file.write(np.zeros((8, size, size, 3), np.uint8))
         with pytest.raises(UsageError, match="25 frames per second" if fps == 25 else "96x96"):
-            run(tmp_path / f"out{place}", clips)
+            run(tmp_path / "out", clips)
+    assert not (tmp_path / "out").exists()
 
 
 def test_prompts_are_written_for_a_model_elsewhere(tmp_path):

@@ -107,8 +107,8 @@ def given_column(
     in_processes(_go_on, calls, num_workers, progress, f"going on from {num_given}")
 
 
-def import_column(cases: Sequence[Case], source: Path, folder: Path, progress: Progress) -> None:
-    """Somebody's videos, ``<key>.mp4`` for each case, brought to 128x128 at 12 frames a second.
+def check_clips(cases: Sequence[Case], source: Path) -> None:
+    """Looks at somebody's videos, ``<key>.mp4`` for each case, without decoding them.
 
     Raises:
         UsageError: a clip is missing, not square, smaller than 128 pixels, shorter than 4 s or
@@ -121,15 +121,25 @@ def import_column(cases: Sequence[Case], source: Path, folder: Path, progress: P
             remedy="Write the list of prompts with --prompts-to FILE and name each clip by "
             "its key.",
         )
-    for done, case in enumerate(_missing(cases, folder)):
+    for case in cases:
+        _check(path_in(source, case.key))
+
+
+def import_column(cases: Sequence[Case], source: Path, folder: Path, progress: Progress) -> None:
+    """Somebody's videos brought to 128x128 at 12 frames a second, anew at every call: they may
+    have changed since the last one.
+
+    Raises:
+        UsageError: as `check_clips`.
+    """
+    check_clips(cases, source)
+    for done, case in enumerate(cases):
         progress(done, len(cases), "reading clips")
         write_clip(folder, case.key, _fit(path_in(source, case.key)))
     progress(len(cases), len(cases), "reading clips")
 
 
-def _fit(path: Path) -> Frames:
-    from PIL import Image
-
+def _check(path: Path) -> None:
     info = probe(path)
     rate = info.fps / FPS
     if abs(rate - round(rate)) > 0.01 or round(rate) < 1:
@@ -143,12 +153,19 @@ def _fit(path: Path) -> Frames:
             f"{path} is {width}x{height}; it must be square, {SIDE} pixels or more.",
             remedy="Crop it to the square that shows the scene.",
         )
-    frames = read_video(path)[:: round(rate)][:NUM_FRAMES]
-    if len(frames) < NUM_FRAMES:
+    if info.num_frames < NUM_FRAMES * round(rate):
         raise UsageError(
-            f"{path} lasts {info.duration_s:.2f} s; it must last {NUM_FRAMES / FPS:g} s or more."
+            f"{path} lasts {info.duration_s:.2f} s; it must last {NUM_FRAMES / FPS:g} s or more.",
+            remedy="Make a longer clip; what is beyond 4 s is not looked at.",
         )
-    if width == SIDE:
+
+
+def _fit(path: Path) -> Frames:
+    from PIL import Image
+
+    info = probe(path)
+    frames = read_video(path)[:: round(info.fps / FPS)][:NUM_FRAMES]
+    if info.size == (SIDE, SIDE):
         return frames
     box = Image.Resampling.BOX
     return np.stack([np.asarray(Image.fromarray(f).resize((SIDE, SIDE), box)) for f in frames])

@@ -12,7 +12,7 @@ from worldreel.core.progress import Progress
 from worldreel.data.files import hash_json, write_atomically, write_json
 from worldreel.evaluate.battery import Battery, measure, tabulate
 from worldreel.evaluate.case import SPLITS, Split
-from worldreel.evaluate.columns import SIDE
+from worldreel.evaluate.columns import SIDE, check_clips
 from worldreel.evaluate.law import Law
 from worldreel.evaluate.laws import LAWS
 from worldreel.evaluate.results import Distance, LawResult, Results
@@ -37,7 +37,7 @@ def choose(numbers: Sequence[int], splits: Sequence[str], **settings: Any) -> Su
     Raises:
         UsageError: a number or a split that does not exist.
     """
-    known = {law.number for law in LAWS} | {study.number for study in STUDIES}
+    known = {law.number for law in LAWS} | {study.number for study in STUDIES if study.number}
     for number in numbers:
         if number not in known:
             raise UsageError(
@@ -107,6 +107,8 @@ def evaluate_laws(
         WorldreelError: the world cannot be drawn here, the disk is full, a process died.
     """
     battery = suite.battery
+    if clips is not None:
+        check_clips(battery.cases(), clips)  # refused before anything is written
     _claim(folder, model, clips, battery.seed)
     measured = measure(battery, folder, model=model, clips=clips, progress=progress)
     results = tabulate(battery, measured)
