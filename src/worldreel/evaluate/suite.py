@@ -16,7 +16,8 @@ from worldreel.evaluate.columns import SIDE, check_clips
 from worldreel.evaluate.law import Law
 from worldreel.evaluate.laws import LAWS
 from worldreel.evaluate.results import Distance, LawResult, Results
-from worldreel.evaluate.studies import STUDIES, Setting, Study
+from worldreel.evaluate.studies import STUDIES
+from worldreel.evaluate.study import Setting, Study
 from worldreel.weights.catalogue import describe
 from worldreel.world.scene import FPS, NUM_FRAMES
 
