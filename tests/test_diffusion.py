@@ -7,7 +7,7 @@ import torch
 
 from worldreel.core.errors import UsageError
 from worldreel.diffusion.guidance import guidance_applies, guide
-from worldreel.diffusion.levels import KINDS, LevelsConfig, training_levels
+from worldreel.diffusion.levels import KINDS, LevelsConfig, region_levels, training_levels
 from worldreel.diffusion.path import (
     interpolate,
     velocity,
@@ -365,3 +365,19 @@ def test_levels_refuse_what_cannot_be(bad):
     with pytest.raises(UsageError) as refused:
         LevelsConfig(**bad)
     assert refused.value.remedy
+
+
+def test_a_batch_of_regions_is_free_in_boxes_and_given_elsewhere_at_one_low_level() -> None:
+    config = LevelsConfig(region=1.0, noisy_given=0.5, noisy_given_max=0.2)
+    levels = region_levels(400, (8, 6, 6), generator(), config=config)
+    assert levels.shape == (400, 8, 6, 6)
+    for level in levels:
+        values = level.unique()
+        assert 1 <= len(values) <= 2, values
+        assert 0 < values[-1] < 1
+        assert len(values) == 1 or values[0] <= 0.2
+    given = (levels < levels.amax(dim=(1, 2, 3), keepdim=True)).float().mean(dim=(1, 2, 3))
+    assert 0.3 < given.mean() < 0.7  # clips but for a box, and boxes but for the rest
+    moves = (levels != levels[:, :1]).any(dim=3).any(dim=2).any(dim=1).float().mean()
+    assert 0.3 < moves < 0.7
+    assert torch.equal(levels, region_levels(400, (8, 6, 6), generator(), config=config))

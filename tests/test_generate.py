@@ -85,6 +85,15 @@ def test_the_channels_of_position_say_where_and_when_a_latent_is():
     assert torch.allclose(column[0, 3, 1], torch.tensor([-5, -3, -1, 1, 3, 5]) / 6)
 
 
+def test_levels_per_latent_reach_the_token_as_their_mean_and_the_channel_as_they_are() -> None:
+    level = torch.rand(1, 8, 4, 6)
+    recorder = Recorder((4, 2, 2))
+    Denoiser(recorder, "x_0", True)(torch.zeros(1, 4, 8, 4, 6), level, torch.zeros(1, 1, 1))
+    seen = recorder.level.reshape(1, 2, 2, 3)
+    torch.testing.assert_close(seen[0, 1, 0, 2], level[0, 4:, :2, 4:].mean())
+    assert torch.equal(recorder.x[:, 4], level)
+
+
 def test_time_stands_still_after_the_longest_clip_of_the_training():
     late = positions(torch.zeros(1, 4, 2 * POSITION_FRAMES, 2, 2))[0, 0, :, 0, 0]
     assert late.max() == 1 and (late[POSITION_FRAMES:] == 1).all()

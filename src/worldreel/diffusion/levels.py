@@ -39,6 +39,8 @@ class LevelsConfig:
     both_ends: float = 0.05
     group: int = 4
     """Latent frames that share a level in ``independent_groups``."""
+    region: float = 0.0
+    """Share of the batches whose clips are given but for a region, or free but for one."""
     single_frame: float = 0.25
     """How often what is given at an end is one frame; otherwise any length is as likely."""
     noisy_given: float = 0.25
@@ -55,7 +57,7 @@ class LevelsConfig:
                     + ("." if field.name == "mean" else " of 0 or more."),
                     remedy="Correct it in the recipe.",
                 )
-        for name in ("single_frame", "noisy_given", "noisy_given_max"):
+        for name in ("region", "single_frame", "noisy_given", "noisy_given_max"):
             if getattr(self, name) > 1:
                 raise UsageError(
                     f"levels.{name} is {getattr(self, name)}; it must be from 0 to 1.",
@@ -129,6 +131,47 @@ def training_levels(
     level = torch.where(is_kind["independent_groups"], groups, shared)
     level = torch.where(is_kind["independent_frames"], frames, level)
     return torch.where(given, torch.minimum(given_level, level), level)
+
+
+def region_levels(
+    batch: int, shape: tuple[int, int, int], generator: torch.Generator, *, config: LevelsConfig
+) -> Tensor:
+    """The noise levels of a batch of clips that are given but for a region, or the reverse.
+
+    The region is a box that stands still or moves on a line: what erasing and replacing
+    leave free, and, the other way round, the clip inside a larger picture.
+
+    Args:
+        shape: latent frames, rows and columns.
+
+    Returns:
+        ``(batch, *shape)`` float32 in [0, 1); every clip is free somewhere.
+    """
+    device = generator.device
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    inside = torch.ones((batch, *shape), dtype=torch.bool, device=device)
+    travels = uniform(batch) < 0.5
+    clock = torch.linspace(0, 1, shape[0], device=device)
+    for axis in (2, 3):
+        count = shape[axis - 1]
+        half = (0.15 + 0.35 * uniform(batch, 1)) * count  # of the side: 30% to all of it
+        start, end = uniform(2, batch, 1) * count
+        centre = start + torch.where(travels[:, None], end - start, 0.0) * clock  # b t
+        cells = torch.arange(count, device=device) + 0.5
+        near = (cells - centre[..., None]).abs() <= half[..., None].clamp(min=0.5)  # b t side
+        inside &= near.unsqueeze(5 - axis)
+    turned = uniform(batch) < 0.5
+    free = inside ^ turned[:, None, None, None]
+    free |= ~free.flatten(1).any(dim=1)[:, None, None, None]
+
+    level = sample_logit_normal((batch,), config.mean, config.std, config.shift, generator)
+    noisy = uniform(batch) < config.noisy_given
+    given = torch.where(noisy, config.noisy_given_max * uniform(batch), 0.0)
+    level, given = level[:, None, None, None], given[:, None, None, None]
+    return torch.where(free, level, torch.minimum(given, level))
 
 
 def _length(longest: Tensor, single: float, u: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldreel.diffusion.path import velocity_from_x_0, x_0_from_velocity
@@ -22,9 +23,9 @@ class Denoiser:
     Args:
         transformer: ``(x, level, text) -> b c t h w``, with ``config.patch_size``.
         prediction: ``x_0`` if the network says the data, ``v`` if the velocity.
-        level_channel: whether the noise level of each latent frame is one more channel
-            of the network's input. A patch of several frames has one level as a token;
-            the channel tells the frames inside it apart.
+        level_channel: whether the noise level of each latent is one more channel of the
+            network's input. A patch of several latents has one level as a token;
+            the channel tells those inside it apart.
         position_channels: whether three more channels say where in the picture and when
             in the clip a latent is (see `positions`). Rotary embedding knows only how far
             apart two tokens are, not which of them is on the left.
@@ -43,7 +44,7 @@ class Denoiser:
 
         Args:
             x: noisy latents ``b c t h w``; t, h and w are multiples of the patch.
-            level: noise level per latent frame ``b t``, float in [0, 1].
+            level: noise level per latent frame ``b t``, or per latent ``b t h w``, in [0, 1].
             text: states of the prompt ``b n d``.
 
         Returns:
@@ -52,23 +53,27 @@ class Denoiser:
         output = self._output(x, level, text)
         if self.prediction == "v":
             return output
-        return velocity_from_x_0(x, output, _per_frame(level, x), self.t_min)
+        return velocity_from_x_0(x, output, per_latent(level, x), self.t_min)
 
     def x_0(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
         """The data predicted at ``x``; arguments and result as for the velocity."""
         output = self._output(x, level, text)
         if self.prediction == "x_0":
             return output
-        return x_0_from_velocity(x, output, _per_frame(level, x))
+        return x_0_from_velocity(x, output, per_latent(level, x))
 
     def _output(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
-        assert level.shape == (x.shape[0], x.shape[2]), (level.shape, x.shape)
-        patch_t = self.transformer.config.patch_size[0]
-        # a token's level is the mean of its frames'
-        token_level = level.unflatten(1, (-1, patch_t)).mean(dim=2)  # b t/pt
+        shape = (x.shape[0], *x.shape[2:])
+        assert level.shape in (shape[:2], shape), (level.shape, x.shape)
+        patch_t, patch_h, patch_w = self.transformer.config.patch_size
+        # a token's level is the mean of its latents'
+        if level.ndim == 2:
+            token_level = level.unflatten(1, (-1, patch_t)).mean(dim=2)  # b t/pt
+        else:
+            token_level = F.avg_pool3d(level[:, None], (patch_t, patch_h, patch_w)).flatten(1)
         inputs = [x]
         if self.level_channel:
-            inputs.append(_per_frame(level, x).expand(-1, 1, -1, *x.shape[3:]))
+            inputs.append(per_latent(level, x).expand(-1, 1, *x.shape[2:]))
         if self.position_channels:
             inputs.append(positions(x).expand(len(x), -1, -1, -1, -1))
         return self.transformer(torch.cat(inputs, dim=1), token_level, text).to(x.dtype)
@@ -90,5 +95,7 @@ def positions(x: Tensor) -> Tensor:
     return torch.stack(axes)[None]
 
 
-def _per_frame(level: Tensor, x: Tensor) -> Tensor:
-    return level.to(x)[:, None, :, None, None]  # b 1 t 1 1
+def per_latent(level: Tensor, x: Tensor) -> Tensor:
+    """Levels ``b t`` or ``b t h w`` to broadcast against ``x``: ``b 1 t 1 1`` or ``b 1 t h w``."""
+    level = level.to(x)[:, None]
+    return level if level.ndim == 5 else level[..., None, None]

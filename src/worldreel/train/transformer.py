@@ -14,11 +14,11 @@ from worldreel.core.randomness import derive_seed, torch_generator
 from worldreel.data.cache import TextStates, read_inputs
 from worldreel.data.sampler import batch_indices
 from worldreel.diffusion.guidance import guidance_applies, guide
-from worldreel.diffusion.levels import training_levels
+from worldreel.diffusion.levels import region_levels, training_levels
 from worldreel.diffusion.path import interpolate, velocity, velocity_from_x_0
 from worldreel.diffusion.schedule import timesteps
 from worldreel.diffusion.solvers import Solver, integrate
-from worldreel.generate.denoiser import Denoiser, Prediction
+from worldreel.generate.denoiser import Denoiser, Prediction, per_latent
 from worldreel.media.sheet import contact_sheet, save_image
 from worldreel.models.autoencoder import Autoencoder
 from worldreel.models.transformer import Transformer, initialize
@@ -36,18 +36,19 @@ def flow_matching_loss(
     min_level: float,
     emphasis: Tensor | None = None,
 ) -> Tensor:
-    """Mean square error of the velocity over the frames that are not given clean; a scalar.
+    """Mean square error of the velocity over what is not given clean; a scalar.
 
     Args:
         denoiser: the network; its output becomes a velocity there.
         x_0: latents ``b c t h w``.
         eps: noise of the same shape.
-        level: noise levels ``b t`` in [0, 1]; frames at 0 are given and have no loss.
+        level: noise levels ``b t`` or ``b t h w`` in [0, 1]; what is at 0 is given and has
+            no loss.
         text: states of the prompts ``b n d``.
-        min_level: below it a frame's loss is weighted by ``(level / min_level)^2``.
+        min_level: below it the loss is weighted by ``(level / min_level)^2``.
         emphasis: weight of each position ``b t h w``, brought to a mean of 1 over the batch.
     """
-    t = level[:, None, :, None, None]
+    t = per_latent(level, x_0)
     x_t = interpolate(x_0, eps, t)
     target = velocity(x_0, eps)
     if denoiser.prediction == "x_0":  # the same above t_min, and reachable below it
@@ -55,7 +56,8 @@ def flow_matching_loss(
     error = (denoiser(x_t, level, text).float() - target).square().mean(dim=1)  # b t h w
     if emphasis is not None:
         error = error * (emphasis / emphasis.mean())
-    error = error.mean(dim=(2, 3))  # b t
+    if level.ndim == 2:
+        error = error.mean(dim=(2, 3))  # b t
     weight = (level / min_level).clamp(max=1).square()
     return (weight * error).sum() / (level > 0).sum().clamp(min=1)
 
@@ -189,12 +191,20 @@ class TransformerTask:
         emphasis: Tensor | None = None,
     ) -> Tensor:
         eps = torch.randn(x_0.shape, generator=generator)
-        batch, _, num_frames = x_0.shape[:3]
-        level = training_levels(batch, num_frames, generator, config=self.recipe.levels)
+        level = self._levels(x_0, generator)
         eps, level = move(eps, self.device), move(level, self.device)
         return flow_matching_loss(
             self.denoiser, x_0, eps, level, text, self.recipe.min_level, emphasis
         )
+
+    def _levels(self, x_0: Tensor, generator: torch.Generator) -> Tensor:
+        """``b t``, or ``b t h w`` for a batch of regions, which costs more a token."""
+        config = self.recipe.levels
+        batch, _, *shape = x_0.shape
+        if config.region and float(torch.rand((), generator=generator)) < config.region:
+            t, h, w = shape
+            return region_levels(batch, (t, h, w), generator, config=config)
+        return training_levels(batch, shape[0], generator, config=config)
 
     def _emphasis(self, indices: NDArray[np.int64], num_frames: int) -> Tensor | None:
         if self.objects is None:
