@@ -12,8 +12,8 @@ from worldreel.app.main import main
 from worldreel.core.errors import UsageError
 from worldreel.core.progress import silent
 from worldreel.evaluate.battery import values_of
-from worldreel.evaluate.case import GROUPS, SPLITS, draw_cases, has_split, mirrored
-from worldreel.evaluate.columns import nonsense, read_clip, shuffled_pairs
+from worldreel.evaluate.case import GROUPS, SPLITS, draw_cases, has_split
+from worldreel.evaluate.columns import in_processes, nonsense, read_clip, shuffled_pairs
 from worldreel.evaluate.law import Metric
 from worldreel.evaluate.laws import LAWS
 from worldreel.evaluate.lens import guess_lens
@@ -24,6 +24,7 @@ from worldreel.evaluate.studies import STUDIES
 from worldreel.evaluate.suite import choose, evaluate_laws, write_prompts
 from worldreel.evaluate.tracker import guess_floor
 from worldreel.media.write import VideoWriter
+from worldreel.world.mirror import mirrored
 from worldreel.world.render import render_clip
 from worldreel.world.scene import FPS, is_held_out
 
@@ -137,6 +138,33 @@ def test_every_clip_is_paired_with_another_of_its_kind():
     assert sorted(pairs) == sorted(pairs.values())
     for key, other in pairs.items():
         assert key != other and key[:-4] == other[:-4]
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 64])
+def test_no_clip_is_paired_with_its_mirrored_twin(count):
+    cases = draw_cases("mirror", "within", count)
+    for seed in range(20):
+        pairs = shuffled_pairs(cases, seed)
+        assert sorted(pairs) == sorted(pairs.values()) == [case.key for case in cases]
+        assert all(int(key[-4:]) // 2 != int(other[-4:]) // 2 for key, other in pairs.items())
+
+
+def test_a_mirrored_pair_alone_has_no_floor():
+    for count in (2, 3):
+        cases = draw_cases("mirror", "within", count)
+        assert shuffled_pairs(cases, 0) == {case.key: case.key for case in cases}
+
+
+def refuse(value: int) -> None:
+    raise UsageError(f"{value} is too much.", remedy="Ask for less.")
+
+
+def test_an_error_from_another_process_keeps_its_remedy_and_its_exit_code():
+    with pytest.raises(UsageError) as caught:
+        in_processes(refuse, [(1,), (2,)], 2, silent, "asking")
+    assert caught.value.remedy == "Ask for less."
+    assert str(caught.value) == f"{caught.value.message}\nAsk for less."
+    assert caught.value.exit_code == 2
 
 
 def test_nonsense_has_the_frames_of_the_clip():

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from worldreel.core.randomness import derive_seed
 from worldreel.world.beyond import BEYOND, SAID, beyond_training
 from worldreel.world.captions import full_prompt
+from worldreel.world.mirror import mirrored
 from worldreel.world.sampling import sample_scene
 from worldreel.world.scene import NUM_FRAMES, Scene, Shot, Thing
 from worldreel.world.vocabulary import CAMERAS
@@ -112,40 +113,6 @@ def _cases(group: Group, split: Split, place: int, scene: Scene, seed: int) -> l
     if split == "outside":
         prompt = f"{prompt}, {SAID[scene.event]}"
     return [replace(case, prompt=prompt)]
-
-
-def mirrored(scene: Scene) -> Scene:
-    """The scene seen in a mirror: x turned round, left for right; the camera stands still."""
-
-    def flip(thing: Thing) -> Thing:
-        (x, y, z), (w, i, j, k) = thing.position, thing.rotation
-        (u, v, n), (p, q, r) = thing.velocity, thing.spin
-        return replace(
-            thing,
-            position=(-x, y, z),
-            rotation=(w, i, -j, -k),
-            velocity=(-u, v, n),
-            spin=(p, -q, -r),
-            string_angle=-thing.string_angle,
-        )
-
-    props = tuple(
-        replace(prop, position=(-prop.position[0], *prop.position[1:]), facing=-prop.facing)
-        for prop in scene.props
-    )
-    shots = tuple(
-        replace(shot, camera=replace(shot.camera, azimuth=180 - shot.camera.azimuth))
-        for shot in scene.shots
-    )
-    side = {"left": "right", "right": "left"}.get(scene.side, scene.side)
-    return replace(
-        scene,
-        side=side,
-        things=tuple(flip(thing) for thing in scene.things),
-        props=props,
-        shots=shots,
-        light_azimuth=180 - scene.light_azimuth,
-    )
 
 
 def _draw(group: Group, split: Split, number: int, place: int) -> Scene | None:

@@ -4,6 +4,7 @@ Each column is a folder of ``<key>.mp4``, lossless; what is there is not made ag
 """
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -186,15 +187,29 @@ def nonsense(frames: Frames, kind: Floor, seed: int) -> Frames:
 def shuffled_pairs(cases: Sequence[Case], seed: int) -> dict[str, str]:
     """For each key that of another case of its group and split, each taken once.
 
-    A group of one case is paired with itself, which makes its floor its ceiling.
+    It is never the mirrored twin, whose clip is the truth but for the sides. A group that leaves
+    no such choice, as one case or one mirrored pair, is paired with itself, which makes its floor
+    its ceiling.
     """
     pairs: dict[str, str] = {}
     kinds = sorted({(case.group, case.split) for case in cases})
     for group, split in kinds:
-        keys = sorted(case.key for case in cases if (case.group, case.split) == (group, split))
-        order = numpy_generator(seed, "shuffled pairs", group, split).permutation(len(keys))
+        members = sorted(
+            (case for case in cases if (case.group, case.split) == (group, split)),
+            key=lambda case: case.key,
+        )
+        twins = Counter(case.noise_seed for case in members)  # they share their noise
+        if 2 * max(twins.values()) > len(members):
+            pairs |= {case.key: case.key for case in members}
+            continue
+        rng = numpy_generator(seed, "shuffled pairs", group, split)
         # a cycle through all of them in a random order leaves none in its place
-        pairs |= {keys[order[i - 1]]: keys[order[i]] for i in range(len(keys))}
+        while True:
+            ring = [members[place] for place in rng.permutation(len(members))]
+            steps = list(zip(ring, ring[1:] + ring[:1], strict=True))
+            if all(case.noise_seed != other.noise_seed for case, other in steps):
+                break
+        pairs |= {case.key: other.key for case, other in steps}
     return pairs
 
 
