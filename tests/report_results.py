@@ -8,7 +8,7 @@ from worldreel.evaluate.report.clips import Frames
 from worldreel.evaluate.results import (
     Cell,
     Column,
-    Distance,
+    DistanceRow,
     LawResult,
     MetricResult,
     Results,
@@ -123,10 +123,10 @@ def made_up_results() -> Results:
         num_clips={"fall": 64, "words": 64, "mirror": 32},
         seconds={"simulator": 61.3, "generation": 4812.0, "measuring": 93.7},
         distances=(
-            Distance(
+            DistanceRow(
                 name="Fréchet", value=41.2, low=38.0, high=45.1, note="simulator to itself 2.3"
             ),
-            Distance(name="polynomial MMD", value=0.183),
+            DistanceRow(name="polynomial MMD", value=0.183),
         ),
         notes=("Guidance scale 5, 24 steps.", "Law 2 <b>leaves out</b> rolling balls & slides."),
         scaling=tuple(

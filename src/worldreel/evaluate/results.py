@@ -191,7 +191,7 @@ class LawResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distance:
+class DistanceRow:
     """A distance between the generated clips and the simulator's, such as Fréchet's.
 
     Args:
@@ -259,7 +259,7 @@ class Results:
     hardware: dict[str, Any] = field(default_factory=dict)
     num_clips: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    distances: tuple[Distance, ...] = ()
+    distances: tuple[DistanceRow, ...] = ()
     notes: tuple[str, ...] = ()
     scaling: tuple[ScalingRow, ...] = ()
 

@@ -19,7 +19,7 @@ from worldreel.evaluate.features.distances import (
 from worldreel.evaluate.features.motion import motions
 from worldreel.evaluate.fidelity import fidelity
 from worldreel.evaluate.observe import observe
-from worldreel.evaluate.results import Distance
+from worldreel.evaluate.results import DistanceRow
 from worldreel.evaluate.study import Found, Setting
 from worldreel.world.scene import FPS
 
@@ -72,7 +72,7 @@ def distances(setting: Setting) -> Found:
                 measure, first, np.stack([row[which] for row in side]), seed=battery.seed
             )
             found.append(
-                Distance(
+                DistanceRow(
                     name=f"{title}: {name}",
                     value=distance.value,
                     low=distance.low,
@@ -92,7 +92,7 @@ def _features(
     return features_of([frames])[0], motions(observe(frames, FPS))
 
 
-def _round_trip_fidelity(setting: Setting, cases: Sequence[Case]) -> list[Distance]:
+def _round_trip_fidelity(setting: Setting, cases: Sequence[Case]) -> list[DistanceRow]:
     if "round_trip" not in setting.measured.columns:
         return []
     every = max(1, len(cases) // setting.battery.num_clips)
@@ -102,7 +102,7 @@ def _round_trip_fidelity(setting: Setting, cases: Sequence[Case]) -> list[Distan
 
 def fidelity_rows(
     setting: Setting, keys: Sequence[str], column: str, skip: int, words: str
-) -> list[Distance]:
+) -> list[DistanceRow]:
     """PSNR, SSIM and MS-SSIM of a column's clips against the simulator's.
 
     Args:
@@ -118,7 +118,7 @@ def fidelity_rows(
         mean = cell(values, 0, setting.battery.seed)
         assert mean is not None
         found.append(
-            Distance(
+            DistanceRow(
                 name=f"{name}: {words}",
                 value=mean.mean,
                 low=mean.low,

@@ -36,7 +36,7 @@ from worldreel.evaluate.laws.surprise import (
 from worldreel.evaluate.laws.words import WORDS, pair_direction
 from worldreel.evaluate.observe import observe
 from worldreel.evaluate.readings import Reading, read_all
-from worldreel.evaluate.results import Cell, Distance, LawResult
+from worldreel.evaluate.results import Cell, DistanceRow, LawResult
 from worldreel.evaluate.sets import distances, fidelity_rows
 from worldreel.evaluate.study import Found, Setting, Study
 from worldreel.weights.load import load_model
@@ -247,7 +247,7 @@ def _surprise(
 
 def _prediction_fidelity(
     setting: Setting, cases: Sequence[Case], columns: dict[str, str]
-) -> list[Distance]:
+) -> list[DistanceRow]:
     if "generated" not in columns:
         return []
     keys = [case.key for case in cases if case.split == setting.battery.splits[0]]

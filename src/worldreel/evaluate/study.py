@@ -7,7 +7,7 @@ from pathlib import Path
 
 from worldreel.core.progress import Progress
 from worldreel.evaluate.battery import Battery, Measured
-from worldreel.evaluate.results import Distance, LawResult
+from worldreel.evaluate.results import DistanceRow, LawResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Found:
     """What a study found: rows of the table, distances, sentences."""
 
     laws: tuple[LawResult, ...] = ()
-    distances: tuple[Distance, ...] = ()
+    distances: tuple[DistanceRow, ...] = ()
     notes: tuple[str, ...] = ()
 
 

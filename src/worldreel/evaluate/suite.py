@@ -15,7 +15,7 @@ from worldreel.evaluate.case import SPLITS, Split
 from worldreel.evaluate.columns import SIDE, check_clips
 from worldreel.evaluate.law import Law
 from worldreel.evaluate.laws import LAWS
-from worldreel.evaluate.results import Distance, LawResult, Results
+from worldreel.evaluate.results import DistanceRow, LawResult, Results
 from worldreel.evaluate.studies import STUDIES
 from worldreel.evaluate.study import Setting, Study
 from worldreel.weights.catalogue import describe
@@ -115,7 +115,7 @@ def evaluate_laws(
     results = tabulate(battery, measured)
     seconds = dict(measured.seconds)
     notes: list[str] = []
-    distances: list[Distance] = []
+    distances: list[DistanceRow] = []
     for study in suite.studies:
         found, taken = study.timed(
             Setting(

@@ -17,7 +17,7 @@ from worldreel.evaluate.results import (
     COLUMNS,
     TOLD_APART,
     Cell,
-    Distance,
+    DistanceRow,
     LawResult,
     MetricResult,
     Results,
@@ -108,7 +108,7 @@ def trust_table(laws: Sequence[LawResult], split: str) -> str:
     )
 
 
-def distance_table(distances: Iterable[Distance]) -> str:
+def distance_table(distances: Iterable[DistanceRow]) -> str:
     """Distances between what was generated and what the simulator shows."""
     rows = []
     for row in distances:
