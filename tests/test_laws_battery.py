@@ -1,7 +1,12 @@
 """The laws as a whole: cases, columns, readings, the table, the command."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +170,47 @@ def test_an_error_from_another_process_keeps_its_remedy_and_its_exit_code():
     assert caught.value.remedy == "Ask for less."
     assert str(caught.value) == f"{caught.value.message}\nAsk for less."
     assert caught.value.exit_code == 2
+
+
+FOR_EVER = """
+import threading
+from worldreel.core.progress import silent
+from worldreel.evaluate.columns import in_processes
+
+def wait(number):
+    print("waiting", flush=True)
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    in_processes(wait, [(1,), (2,), (3,)], 2, silent, "waiting")
+"""
+
+
+def test_no_process_outlives_the_one_that_is_killed(tmp_path):
+    script = tmp_path / "waits.py"
+    script.write_text(FOR_EVER)
+    words = [sys.executable, str(script)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"waiting\n"
+        process.kill()
+        try:
+            process.communicate(timeout=30)  # until the last one that could write is gone
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def count(number: int, folder: Path) -> None:
+    (folder / str(number)).touch()
+    if number == 0:
+        refuse(number)
+
+
+def test_an_error_does_not_wait_for_all_the_other_calls(tmp_path):
+    with pytest.raises(UsageError):
+        in_processes(count, [(n, tmp_path) for n in range(20_000)], 2, silent, "counting")
+    assert len(list(tmp_path.iterdir())) < 20_000
 
 
 def test_nonsense_has_the_frames_of_the_clip():

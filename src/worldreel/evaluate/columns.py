@@ -4,6 +4,8 @@ Each column is a folder of ``<key>.mp4``, lossless; what is there is not made ag
 """
 
 import multiprocessing
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -222,6 +224,8 @@ def in_processes(
 ) -> list[object]:
     """The results of ``function(*call)``, in the order of ``calls``, from several processes.
 
+    What ends the calling process, an error or a signal, ends the others too.
+
     Raises:
         WorldreelError: a process died.
     """
@@ -233,7 +237,7 @@ def in_processes(
             progress(done + 1, len(calls), stage)
         return results
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(num_workers, context, initializer=_begin) as pool:
         places = {pool.submit(function, *call): place for place, call in enumerate(calls)}
         try:
             for done, future in enumerate(as_completed(places)):
@@ -244,14 +248,26 @@ def in_processes(
                 f"a process died while {stage}",
                 remedy="Run the same command again with fewer --workers: it goes on.",
             ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else all of the calls come first
+            raise
     return results
 
 
-def _one_thread() -> None:
+def _begin() -> None:
     """Before a process's first task: as many processes as cores, and each uses one."""
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+
+
+def _end_with_the_caller() -> None:
+    """A process that nobody asks any more would wait for ever."""
+    caller = multiprocessing.parent_process()
+    assert caller is not None
+    caller.join()
+    os._exit(1)
 
 
 def _missing(cases: Sequence[Case], folder: Path) -> list[Case]:
