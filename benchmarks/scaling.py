@@ -2,26 +2,38 @@
 
     python benchmarks/scaling.py train --data runs/toybox --size small
     python benchmarks/scaling.py measure --size small --num-clips 64
-    python benchmarks/scaling.py table
+    python benchmarks/scaling.py table --report runs/laws
 
 Every size trains with the default model's recipe, data and batches, at a constant learning rate,
 and is looked at (averaged weights) where its budget ends. A budget is a number of steps: about
 what two cores do in 4, 12 and 36 minutes when nothing else runs; its seconds are noted.
 Compute is counted, not timed: three times the matrix products of a forward pass.
+
+The data is the folder of a run of that recipe, and is only read. What was stopped, with Ctrl-C or
+SIGTERM, goes on with the same command. ``table`` also puts the picture into the report of a
+folder of ``worldreel evaluate laws``.
 """
 
 import argparse
 import json
+import signal
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from worldreel.app.machine import describe_machine
+from worldreel.app.measuring import write_results
+from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.core.parse import parse, plain
+from worldreel.data.files import write_json
 from worldreel.evaluate.battery import Battery, measure, tabulate
 from worldreel.evaluate.laws import LAWS
+from worldreel.evaluate.results import FILE_NAME, Results, ScalingRow
 from worldreel.generate.plan import evaluation_flops
 from worldreel.train.autoencoder import load_autoencoder
+from worldreel.train.checkpoint import load_latest
 from worldreel.train.export import export_model
 from worldreel.train.recipe import TransformerRecipe, load_recipe
 from worldreel.train.run import NUM_TOKENS
@@ -37,13 +49,50 @@ SIZES: dict[str, dict[str, int]] = {
 STEPS_PER_MINUTE = {"small": 150, "medium": 72, "large": 35}
 """Estimated for two cores from the processor time of single steps on one (0.7, 1.5 and 3.1 s)."""
 
-RECIPE = "recipes/toybox.toml"
+RECIPE = Path("recipes/toybox.toml")
 OUT = Path("runs/scaling")
 RESULTS = Path("benchmarks/results/scaling.json")
 
 
-def recipe_of(size: str, steps: int, threads: int) -> TransformerRecipe:
-    recipe = load_recipe(RECIPE)
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One size with one budget.
+
+    Args:
+        size: a key of `SIZES`. minutes: the budget. steps: what it comes to.
+        parameters, flops: of the transformer, and of its training so far.
+        held_out_loss: of the averaged weights.
+        measured_seconds: that the training took, with its samples. threads: of it.
+        laws: by the name of the figure its mean, interval and score; empty until measured.
+        num_clips: of each kind that these are of.
+    """
+
+    size: str
+    minutes: int
+    steps: int
+    parameters: int
+    flops: float
+    held_out_loss: float
+    measured_seconds: float
+    threads: int
+    laws: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    num_clips: int = 0
+
+    def row(self) -> ScalingRow:
+        """The run as the report shows it, with the minutes that it took."""
+        return ScalingRow(
+            size=self.size,
+            parameters=self.parameters,
+            flops=self.flops,
+            minutes=round(self.measured_seconds / 60, 1),
+            held_out_loss=self.held_out_loss,
+            laws={name: figures["score"] for name, figures in self.laws.items()},
+        )
+
+
+def recipe_of(path: Path, size: str, steps: int, threads: int) -> TransformerRecipe:
+    """The recipe in ``path`` at another size, for so many steps at a constant rate."""
+    recipe = load_recipe(path)
     assert isinstance(recipe, TransformerRecipe)
     return replace(
         recipe,
@@ -58,9 +107,9 @@ def flops_of(recipe: TransformerRecipe, description: ModelDescription, steps: in
     buckets = recipe.stages[0].buckets
     total = sum(bucket.weight for bucket in buckets)
     patch_t, patch_h, patch_w = recipe.model.patch_size
-    cells = (description.size.default[1] // 16 // patch_h) * (
-        description.size.default[0] // 16 // patch_w
-    )
+    _, stride_h, stride_w = description.stride
+    width, height = description.size.default
+    cells = (height // stride_h // patch_h) * (width // stride_w // patch_w)
     per_step = sum(
         bucket.weight
         / total
@@ -72,44 +121,55 @@ def flops_of(recipe: TransformerRecipe, description: ModelDescription, steps: in
     return per_step * steps
 
 
-def train(data: Path, size: str, threads: int, minutes: list[int]) -> None:
+def train(options: argparse.Namespace) -> None:
+    """Trains one size from budget to budget, and exports and looks at it at the end of each."""
+    data, folder = options.data, options.out / options.size
     autoencoder = load_autoencoder(data / "autoencoder")
-    for budget in minutes:
-        steps = STEPS_PER_MINUTE[size] * budget
-        recipe = recipe_of(size, steps, threads)
-        run, model = OUT / size / "run", OUT / size / f"model-{budget}"
-        if (model / "model.json").exists():
+    run = folder / "run"
+    for minutes in sorted(options.minutes):
+        steps = minutes * (options.steps_per_minute or STEPS_PER_MINUTE[options.size])
+        noted = folder / f"model-{minutes}.json"
+        if noted.exists():
+            if (found := read_run(noted)).steps != steps:
+                raise UsageError(f"{noted} is of {found.steps} steps, not of {steps}.")
             continue
-        paths = data / "latents", data / "text"
-        result = train_transformer(recipe, *paths, autoencoder, run, data / "objects")
+        recipe = recipe_of(options.recipe, options.size, steps, options.threads)
+        checkpoint = load_latest(run / "checkpoints")
+        if checkpoint is not None and checkpoint.step > steps:
+            raise UsageError(
+                f"{run} is at step {checkpoint.step}, beyond the {steps} of {minutes} minutes.",
+                remedy="Begin anew in another folder (--out): a smaller budget comes first.",
+            )
+        result = train_transformer(
+            recipe, data / "latents", data / "text", autoencoder, run, data / "objects"
+        )
         if not result.finished:
-            sys.exit(f"stopped at step {result.step}; the same command goes on")
+            sys.exit(f"Stopped at step {result.step} of {steps}; the same command goes on.")
+        model = folder / f"model-{minutes}"
         description = export_model(run, data / "autoencoder", data / "world", NUM_TOKENS, model)
-        loss = held_out_loss(recipe, data, autoencoder, run)
-        about = {
-            "size": size,
-            "minutes": budget,
-            "steps": steps,
-            "parameters": _count(recipe),
-            "flops": flops_of(recipe, description, steps),
-            "held_out_loss": loss,
-            "measured_seconds": result.seconds,
-            "threads": threads,
-        }
-        (OUT / size / f"model-{budget}.json").write_text(json.dumps(about, indent=1))
-        print(json.dumps(about), flush=True)
+        done = Run(
+            size=options.size,
+            minutes=minutes,
+            steps=steps,
+            parameters=_count(recipe),
+            flops=flops_of(recipe, description, steps),
+            held_out_loss=held_out_loss(recipe, data, autoencoder, run),
+            measured_seconds=round(result.seconds, 1),
+            threads=options.threads,
+        )
+        write_json(noted, plain(done))  # last: what was stopped before is done again
+        print(json.dumps(plain(done)), flush=True)
 
 
 def held_out_loss(recipe: TransformerRecipe, data: Path, autoencoder: Any, run: Path) -> float:
     """Of the averaged weights, always on the same clips with the same noise."""
     import torch
 
-    from worldreel.train.checkpoint import load_latest
-
     task = TransformerTask(recipe, data / "latents", data / "text", autoencoder, data / "objects")
     checkpoint = load_latest(run / "checkpoints")
     assert checkpoint is not None
     task.module.load_state_dict(checkpoint.part("model") | checkpoint.part("ema"))
+    task.module.eval()
     with torch.autocast("cpu", torch.bfloat16):
         return task.held_out_loss()
 
@@ -120,25 +180,32 @@ def _count(recipe: TransformerRecipe) -> int:
     return sum(parameter.numel() for parameter in Transformer(recipe.model).parameters())
 
 
-def measure_laws(size: str, num_clips: int, workers: int) -> None:
-    """The scores of law 12 of every model of a size."""
+def measure_laws(options: argparse.Namespace) -> None:
+    """Law 12 of every model of a size; the simulator's clips are shared by all."""
     laws = tuple(law for law in LAWS if law.number == 12)
-    battery = Battery(laws=laws, num_clips=num_clips, splits=("within",), num_workers=workers)
-    for about_path in sorted((OUT / size).glob("model-*.json")):
-        about = json.loads(about_path.read_text())
-        if "laws" in about:
+    battery = Battery(
+        laws=laws, num_clips=options.num_clips, splits=("within",), num_workers=options.threads
+    )
+    folder = options.out / options.size
+    shared = options.out / "simulator"
+    shared.mkdir(parents=True, exist_ok=True)
+    paths = sorted(folder.glob("model-*.json"))
+    if not paths:
+        raise UsageError(
+            f"{folder} has no model.", remedy="Train first: benchmarks/scaling.py train"
+        )
+    for path in paths:
+        run = read_run(path)
+        if run.num_clips == options.num_clips:
             continue
-        model = about_path.with_suffix("")
-        clips = OUT / size / f"clips-{about['minutes']}"
-        clips.mkdir(parents=True, exist_ok=True)
-        shared = OUT / "simulator"  # the same for all
-        shared.mkdir(parents=True, exist_ok=True)
-        if not (clips / "simulator").exists():
-            (clips / "simulator").symlink_to(shared.resolve())
-        measured = measure(battery, clips, model=str(model), round_trips=False)
-        results = tabulate(battery, measured)
-        about["laws"] = {
-            metric.name: {
+        clips = folder / f"clips-{run.minutes}"
+        clips.mkdir(exist_ok=True)
+        if not (clips / "simulator").is_symlink():
+            (clips / "simulator").symlink_to(shared.resolve(), target_is_directory=True)
+        model = str(path.with_suffix(""))
+        results = tabulate(battery, measure(battery, clips, model=model, round_trips=False))
+        figures = {
+            metric.label: {
                 "mean": cell.mean,
                 "low": cell.low,
                 "high": cell.high,
@@ -146,44 +213,64 @@ def measure_laws(size: str, num_clips: int, workers: int) -> None:
             }
             for law in results
             for metric in law.metrics
-            if (cell := metric.columns["generated"]) is not None
+            if (cell := metric.cell("generated")) is not None
         }
-        about["num_clips"] = num_clips
-        about_path.write_text(json.dumps(about, indent=1))
-        print(json.dumps(about["laws"]), flush=True)
+        run = replace(run, laws=figures, num_clips=options.num_clips)
+        write_json(path, plain(run))
+        print(json.dumps(plain(run)), flush=True)
 
 
-def table() -> None:
-    rows = [json.loads(path.read_text()) for path in sorted(OUT.glob("*/model-*.json"))]
-    rows.sort(key=lambda row: row["flops"])
+def read_run(path: Path) -> Run:
+    """What `train` and `measure_laws` noted of a run."""
+    return parse(Run, json.loads(path.read_text(encoding="utf-8")))
+
+
+def table(options: argparse.Namespace) -> None:
+    """Prints the runs, writes them down, and puts them into a report."""
+    runs = [read_run(path) for path in options.out.glob("*/model-*.json")]
+    if not runs:
+        raise UsageError(f"{options.out} has no model.", remedy="Train first.")
+    runs.sort(key=lambda run: (run.flops, run.size))
     machine = describe_machine()
     hardware = {key: machine[key] for key in ("cpu", "cores", "torch", "python")}
-    RESULTS.write_text(json.dumps({"hardware": hardware, "rows": rows}, indent=1) + "\n")
-    for row in rows:
-        laws = row.get("laws", {})
-        shown = "  ".join(f"{name} {laws[name]['mean']:.2f}" for name in laws)
+    write_json(options.results, {"hardware": hardware, "runs": [plain(run) for run in runs]})
+    for run in runs:
+        shown = "  ".join(f"{name} {figures['mean']:.2f}" for name, figures in run.laws.items())
         print(
-            f"{row['size']:7} {row['parameters'] / 1e6:5.2f}M {row['minutes']:3d} min "
-            f"{row['flops']:.2e} FLOP  loss {row['held_out_loss']:.4f}  {shown}"
+            f"{run.size:7} {run.parameters / 1e6:5.2f}M {run.minutes:3d} min "
+            f"{run.flops:.2e} FLOP  loss {run.held_out_loss:.4f}  {shown}"
         )
+    if options.report:
+        results = Results.read(options.report / FILE_NAME)
+        write_results(options.report, replace(results, scaling=tuple(run.row() for run in runs)))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("what", choices=("train", "measure", "table"))
     parser.add_argument("--data", type=Path, default=Path("runs/toybox"))
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--size", choices=tuple(SIZES), default="small")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=int, nargs="+", default=list(MINUTES))
+    parser.add_argument("--steps-per-minute", type=int, help="(default: as estimated by size)")
     parser.add_argument("--num-clips", type=int, default=64)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--report", type=Path, help="a folder with a laws.json")
     options = parser.parse_args()
-    if options.what == "train":
-        train(options.data, options.size, options.threads, options.minutes)
-    elif options.what == "measure":
-        measure_laws(options.size, options.num_clips, options.threads)
-    else:
-        table()
+    signal.signal(signal.SIGTERM, _stop)  # the training has its own way, which saves first
+    try:
+        {"train": train, "measure": measure_laws, "table": table}[options.what](options)
+    except WorldreelError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    sys.exit("Stopped; the same command goes on.")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

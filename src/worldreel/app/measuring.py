@@ -39,6 +39,12 @@ def measure_laws(
         },
         progress=progress,
     )
+    write_results(folder, results)
+    return results
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Writes ``laws.json``, and ``report.html`` with the clips that are in ``folder``."""
     write_atomically(folder / FILE_NAME, results.to_json().encode())
     columns = {
         clip.key: (clip.generated, clip.simulator) for law in results.laws for clip in law.worst
@@ -50,7 +56,6 @@ def measure_laws(
         return read_clip(path.parent, key) if path.is_file() else None
 
     write_report(folder / REPORT, results, load)
-    return results
 
 
 def _versions() -> dict[str, str]:
