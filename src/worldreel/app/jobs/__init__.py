@@ -1,0 +1,1 @@
+"""Durable jobs: what was accepted is made once and published once, whatever is killed."""

@@ -1,0 +1,66 @@
+"""From a wish to the canvas that the model fills in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldreel.app.jobs.video import Given, Wish
+
+if TYPE_CHECKING:
+    from worldreel.generate.canvas import Canvas
+
+
+def lay_out(wish: Wish, inputs: Path | None) -> "Canvas":
+    """The canvas of a wish.
+
+    Args:
+        inputs: the folder of what is given; None lays out black pictures of the same shape,
+            which is enough to tell what the model can do and what it will cost.
+
+    Raises:
+        UsageError: it cannot be laid out so.
+    """
+    from worldreel.generate.canvas import Canvas
+
+    size = wish.height, wish.width
+    num_frames = wish.num_seen + wish.num_frames
+    canvas = Canvas.of_frames(num_frames, width=wish.width, height=wish.height, fps=wish.fps)
+    if wish.prompt:
+        canvas = canvas.say(wish.prompt)
+    for given in wish.given:
+        if given.role == "first_frame":
+            canvas = canvas.place(_pixels(inputs, given, size))
+        elif given.role == "character":
+            canvas = canvas.refer(_pixels(inputs, given, size))
+        elif wish.kind == "extend":
+            canvas = canvas.place(_pixels(inputs, given, size, last=wish.num_seen))
+        else:
+            canvas = canvas.place(_pixels(inputs, given, size), noise=wish.noise)
+    return canvas
+
+
+def clip_frames(inputs: Path, given: Given, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """The frames of what is given, uint8 ``h w 3``, cut and scaled to a height and width.
+
+    The file was written by worldreel; what came from a client was decoded within limits before.
+    """
+    from worldreel.media.fit import apply_fit, plan_fit
+    from worldreel.media.read import iterate_video
+
+    for chunk in iterate_video(inputs / given.file):
+        fitting = plan_fit((chunk.shape[1], chunk.shape[2]), size, "cover")
+        for frame in chunk:
+            yield frame if fitting.what is None else apply_fit(fitting, frame)
+
+
+def _pixels(
+    inputs: Path | None, given: Given, size: tuple[int, int], last: int | None = None
+) -> NDArray[np.uint8]:
+    """All frames of what is given, or the last ones: uint8 ``t h w 3``."""
+    if inputs is None:
+        return np.zeros((last or given.num_frames, *size, 3), np.uint8)
+    frames = list(clip_frames(inputs, given, size))
+    return np.stack(frames if last is None else frames[-last:])

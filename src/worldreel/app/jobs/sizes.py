@@ -1,0 +1,96 @@
+"""The official sizes and durations, and the size at which a smaller model makes each of them."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from worldreel.core.errors import UsageError
+from worldreel.weights.description import ModelDescription
+
+OFFICIAL_SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024", "1920x1080", "1080x1920")
+OFFICIAL_SECONDS = ("4", "8", "12", "16", "20")
+DEFAULT_SIZE, DEFAULT_SECONDS = "720x1280", "4"
+
+CROP_MAX = 0.03
+"""The share of a picture that may be cut off for a size that is nearer to the model's own."""
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+_SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,6})?")
+
+
+@dataclass(frozen=True)
+class RenderSize:
+    """What a model makes for a size that was asked for; pixels."""
+
+    width: int
+    height: int
+    shown_width: int
+    shown_height: int
+
+    @property
+    def note(self) -> str | None:
+        """What is done to the pictures, one sentence; None where they stay as they are."""
+        made, shown = (self.width, self.height), (self.shown_width, self.shown_height)
+        if made == shown:
+            return None
+        scale = max(shown[0] / made[0], shown[1] / made[1])
+        cut = 1 - (shown[0] * shown[1]) / (made[0] * made[1] * scale**2)
+        trimmed = f", and {100 * cut:.1f}% of it trimmed at the edges" if cut > 1e-4 else ""
+        verb = "enlarged" if scale > 1 else "reduced"
+        return (
+            f"The picture was made at {made[0]}x{made[1]} and {verb} {scale:.2f} times to "
+            f"{shown[0]}x{shown[1]}{trimmed}."
+        )
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"720x1280"`` as width and height; raises UsageError for anything else."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise UsageError(
+            f"The size {text[:40]!r} is not one.", remedy="Write width x height, such as 720x1280."
+        )
+    return int(found[1]), int(found[2])
+
+
+def parse_seconds(text: str) -> float:
+    """``"4"`` as a number of seconds; raises UsageError for anything else."""
+    if not _SECONDS.fullmatch(text) or float(text) <= 0:
+        raise UsageError(
+            f"The duration {text[:40]!r} is not a number of seconds.",
+            remedy='Write it as a string, such as "4".',
+        )
+    return float(text)
+
+
+def show_seconds(seconds: float) -> str:
+    """A duration as the API writes it: ``"4"``, ``"4.5"``."""
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def render_size(shown: tuple[int, int], description: ModelDescription) -> RenderSize:
+    """The size at which a model makes a picture of any size: the same aspect, its own scale.
+
+    The size itself where the model can make it. Otherwise, of all sizes that it can make and
+    that lose at most `CROP_MAX` by trimming, the one whose area is nearest to the model's
+    default; where there is none, the one that loses least.
+    """
+    unit_w, unit_h = description.size_multiple
+    low, high = description.size.min, description.size.max
+    widths = range(math.ceil(low / unit_w) * unit_w, high + 1, unit_w)
+    heights = range(math.ceil(low / unit_h) * unit_h, high + 1, unit_h)
+    if shown[0] in widths and shown[1] in heights:
+        return RenderSize(*shown, *shown)
+    default = math.prod(description.size.default)
+    aspect = shown[0] / shown[1]
+
+    def lost(size: tuple[int, int]) -> float:
+        ratio = size[0] / size[1] / aspect
+        return 1 - min(ratio, 1 / ratio)
+
+    def distance(size: tuple[int, int]) -> tuple[float, float]:
+        loss = lost(size)
+        return max(loss - CROP_MAX, 0), abs(math.log(math.prod(size) / default))
+
+    made = min(((w, h) for w in widths for h in heights), key=distance)
+    return RenderSize(*made, *shown)

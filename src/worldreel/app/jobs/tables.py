@@ -1,0 +1,150 @@
+"""The tables of the job store. Times are Unix seconds; ``seq`` orders by when a row was made."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+SEQ = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up only what it calls INTEGER."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+videos = Table(
+    "videos",
+    metadata,
+    Column("seq", SEQ, primary_key=True, autoincrement=True),
+    Column("id", String(48), nullable=False, unique=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    # what was asked for
+    Column("wish", Text, nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("size", String(16), nullable=False),
+    Column("seconds", String(16), nullable=False),
+    Column("remixed_from_video_id", String(48)),
+    # how it stands
+    Column("status", String(16), nullable=False),
+    Column("progress", Integer, nullable=False, default=0),
+    Column("stage", String(32), nullable=False, default=""),
+    Column("cost_s", Float, nullable=False, default=0.0),
+    Column("started_at", Float),
+    Column("completed_at", Float),
+    Column("expires_at", Float),
+    Column("error_code", String(64)),
+    Column("error_message", Text),
+    Column("facts", Text, nullable=False, default="{}"),
+    # who makes it
+    Column("workflow", Integer, nullable=False, default=0),
+    Column("worker", String(128)),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("beginnings", Integer, nullable=False, default=0),
+    Column("previews", Integer, nullable=False, default=0),
+    # what was published
+    Column("published_fence", Integer),
+    Column("published_bytes", BigInteger, nullable=False, default=0),
+    Column("sha256", String(64)),
+    Column("files_gone", Boolean, nullable=False, default=False),
+    Index("videos_owner_seq", "owner", "seq"),
+    Index("videos_status_seq", "status", "seq"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("seq", SEQ, primary_key=True, autoincrement=True),
+    Column("id", String(48), nullable=False, unique=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("filename", String(255), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("ending", String(8), nullable=False),
+    Index("uploads_owner_seq", "owner", "seq"),
+)
+
+characters = Table(
+    "characters",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("ending", String(8), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
+endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("seq", SEQ, primary_key=True, autoincrement=True),
+    Column("id", String(48), nullable=False, unique=True),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event_types", Text, nullable=False),
+    Column("secret", String(128), nullable=False),
+    Column("old_secret", String(128)),
+    Column("old_secret_until", Float),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("seq", SEQ, primary_key=True, autoincrement=True),
+    Column("endpoint", String(48), nullable=False),
+    Column("event", String(48), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", Float),
+    Column("delivered_at", Float),
+    Column("last_answer", Text, nullable=False, default=""),
+    Column("created_at", Float, nullable=False, index=True),
+    UniqueConstraint("endpoint", "event", name="deliveries_once"),
+    Index("deliveries_next", "next_at"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("process", String(64), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("heartbeat_at", Float, nullable=False),
+    Column("slowness", Float),
+    Column("retired", Boolean, nullable=False, default=False),
+)

@@ -1,0 +1,159 @@
+"""One video as the job store knows it, and what is asked of its maker."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from worldreel.core.parse import parse
+
+QUEUED, IN_PROGRESS, COMPLETED, FAILED = "queued", "in_progress", "completed", "failed"
+ENDED = (COMPLETED, FAILED)
+
+Kind = Literal["create", "edit", "extend"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A picture or clip that was given, kept in the job's own folder until the job ends."""
+
+    role: Literal["first_frame", "clip", "character"]
+    file: str
+    """Its name in the folder: worldreel's, never the client's."""
+    num_frames: int = 1
+    """Frames that it has, at the wish's rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the maker of a video is asked for; complete, so that it can be made on any machine."""
+
+    kind: Kind
+    model: str
+    """The model that makes it, not the name that the client asked for."""
+    prompt: str
+    negative_prompt: str = ""
+    seed: int
+    num_frames: int
+    """New frames: an extension's are without those of the clip."""
+    fps: float
+    width: int
+    """Pixels that the model makes."""
+    height: int
+    shown_width: int
+    """Pixels of the published video."""
+    shown_height: int
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    given: tuple[Given, ...] = ()
+    num_seen: int = 0
+    """Last frames of the clip that an extension goes on from."""
+    noise: float = 0.0
+    """How far an edit may leave its clip: 0 keeps it, 1 forgets it."""
+    canvas: str | None = None
+    """The file of a canvas, as text."""
+    source: str | None = None
+    """The id of the video that is edited or extended."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how the wish is met."""
+
+    @property
+    def clip(self) -> Given:
+        """The clip that is edited or extended."""
+        (clip,) = [given for given in self.given if given.role == "clip"]
+        return clip
+
+    def to_json(self) -> str:
+        """The text that `from_json` reads."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Wish":
+        """Reads what `to_json` wrote."""
+        return parse(cls, json.loads(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewVideo:
+    """A video that is about to be accepted."""
+
+    id: str
+    owner: str
+    wish: Wish
+    model: str
+    """The name that the client asked for."""
+    size: str
+    seconds: str
+    cost_s: float = 0.0
+    """Estimated seconds of work."""
+    remixed_from_video_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """A row of the table of videos."""
+
+    seq: int
+    id: str
+    owner: str
+    created_at: float
+    wish: str
+    model: str
+    prompt: str
+    size: str
+    seconds: str
+    remixed_from_video_id: str | None
+    status: str
+    progress: int
+    stage: str
+    cost_s: float
+    started_at: float | None
+    completed_at: float | None
+    expires_at: float | None
+    error_code: str | None
+    error_message: str | None
+    facts: str
+    workflow: int
+    worker: str | None
+    fence: int
+    beginnings: int
+    previews: int
+    published_fence: int | None
+    published_bytes: int
+    sha256: str | None
+    files_gone: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will change no more."""
+        return self.status in ENDED
+
+    @property
+    def workflow_id(self) -> str:
+        """The name of its workflow; a new one where an earlier one broke."""
+        return workflow_id(self.id, self.workflow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to make one video: every claim has a higher fence than the one before it."""
+
+    id: str
+    fence: int
+    worker: str
+    wish: Wish
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class LostClaim(Exception):
+    """The video was taken over, cancelled or deleted: whoever holds this claim must stop."""
+
+
+def workflow_id(video: str, number: int) -> str:
+    """The name of a video's ``number``-th workflow."""
+    return f"{video}:{number}"
+
+
+def new_id(kind: str) -> str:
+    """A name nobody can guess, such as ``video_8f14…``."""
+    return f"{kind}_{secrets.token_hex(16)}"

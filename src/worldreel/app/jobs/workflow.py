@@ -1,0 +1,245 @@
+"""The workflow of one video: remembered steps from claim to publication.
+
+A step that was finished is not done again, whoever goes on with the workflow. Steps never raise:
+what they return is remembered, a failure too.
+"""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS
+
+from worldreel.app.jobs.database import patiently
+from worldreel.app.jobs.folder import PUBLISHED, VIDEO, Folder, sha256_of
+from worldreel.app.jobs.settings import Settings
+from worldreel.app.jobs.stages import Maker, check
+from worldreel.app.jobs.store import VideoStore
+from worldreel.app.jobs.video import Claim, LostClaim
+from worldreel.app.jobs.workers import WorkerStore
+from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.core.progress import Progress
+
+QUEUE = "videos"
+WORKFLOW = "make_video"
+REPORT_S = 0.25
+"""How often a maker asks whether it should go on, and says how far it is."""
+
+MADE_AT, DECODED_AT = 5, 80
+"""Percent at which the latents begin and the decoding begins."""
+
+log = logging.getLogger("worldreel.jobs")
+
+Outcome = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Workshop:
+    """Everything that a worker needs to make videos, and which claims it holds."""
+
+    settings: Settings
+    folder: Folder
+    store: VideoStore
+    workers: WorkerStore
+    maker: Maker
+    worker: str
+    stopping: threading.Event = field(default_factory=threading.Event)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    hurt: Callable[[str], None] = lambda where: None
+    """Called between the moves of a job; tests put the worker's death here."""
+
+
+def register(shop: Workshop) -> Callable[[str], None]:
+    """The workflow of this process, made known to DBOS."""
+
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1_000_000)
+    def make_video(video: str) -> None:
+        if shop.stopping.is_set():
+            threading.Event().wait()  # begun too late: the next worker takes it up from here
+        claim = patiently(lambda: shop.store.claim(video, shop.worker))
+        if claim is None:
+            shop.folder.remove_work(video)
+            return
+        shop.claims[video] = claim
+        try:
+            _Job(shop, claim).run()
+        except LostClaim:
+            log.info("%s is no longer ours", video)
+        finally:
+            shop.claims.pop(video, None)
+            _clean_up(shop, video)
+
+    return make_video
+
+
+class _Job:
+    """One execution of the workflow, under one claim."""
+
+    def __init__(self, shop: Workshop, claim: Claim) -> None:
+        self.shop = shop
+        self.claim = claim
+        self.wish = claim.wish
+        self.work = shop.folder.work(claim.id)
+        self.facts = claim.facts
+
+    def run(self) -> None:
+        outcome = self._step("check", self._check)
+        if "num_stretches" not in (outcome := self._go_on(outcome, "plan", self._plan)):
+            return
+        count = outcome["num_stretches"]
+        notes = outcome["notes"]
+        made: list[Path] = []
+        for number in range(count):
+            target = self.work / f"stretch-{number}.safetensors"
+            act = self._stretch(number, count, list(made), target)
+            outcome = self._go_on(outcome, f"stretch {number + 1} of {count}", act)
+            if "failed" in outcome:
+                return
+            if not target.exists():  # remembered, but the disk lost it
+                self._do(f"stretch {number + 1} of {count}", act)
+            made.append(target)
+        outcome = self._go_on(outcome, "decode", lambda: self._decode(made))
+        if "failed" in outcome:
+            return
+        if not _is_whole(self.work / outcome["folder"], outcome["files"]):
+            outcome = self._do("decode", lambda: self._decode(made))
+        self._publish(outcome, notes)
+
+    def _go_on(self, before: Outcome, name: str, act: Callable[[], Outcome]) -> Outcome:
+        return before if "failed" in before else self._step(name, act)
+
+    def _step(self, name: str, act: Callable[[], Outcome]) -> Outcome:
+        """A step's result, remembered or new; a failure ends the video."""
+        return self._settle(DBOS.run_step({"name": name.split()[0]}, lambda: self._try(name, act)))
+
+    def _do(self, name: str, act: Callable[[], Outcome]) -> Outcome:
+        """The same without memory, for work whose files were lost."""
+        return self._settle(self._try(name, act))
+
+    def _settle(self, outcome: Outcome) -> Outcome:
+        if "lost" in outcome:
+            raise LostClaim(self.claim.id)
+        if "failed" in outcome:
+            code, message = outcome["failed"]
+            self._patiently(lambda: self.shop.store.fail(self.claim, code, message))
+        return outcome
+
+    def _try(self, name: str, act: Callable[[], Outcome]) -> Outcome:
+        store = self.shop.store
+        try:
+            self._patiently(lambda: store.report(self.claim, stage=name))
+            outcome = act()
+            self.shop.hurt(name)
+            self._patiently(lambda: store.stage_done(self.claim))
+            return outcome
+        except LostClaim:
+            return {"lost": True}
+        except WorldreelError as error:
+            code = "invalid_request" if isinstance(error, UsageError) else "generation_failed"
+            if "disk is full" in error.message:
+                code = "disk_full"
+            return {"failed": [code, str(error).replace("\n", " ")]}
+        except MemoryError:
+            return {"failed": ["out_of_memory", "There is not enough memory for this video."]}
+        except Exception as error:
+            log.error("stage %s of %s:\n%s", name, self.claim.id, traceback.format_exc())
+            what = type(error).__name__
+            return {"failed": ["internal_error", f"Making the video failed in {name} ({what})."]}
+
+    def _check(self) -> Outcome:
+        from worldreel.weights.catalogue import describe
+
+        check(self.wish, describe(self.wish.model))
+        missing = [g.file for g in self.wish.given if not (self.work / g.file).is_file()]
+        if missing:
+            return {"failed": ["input_lost", "What was given with the video is gone."]}
+        return {}
+
+    def _plan(self) -> Outcome:
+        return self.shop.maker.plan(self.wish, self.work)
+
+    def _stretch(
+        self, number: int, count: int, before: list[Path], target: Path
+    ) -> Callable[[], Outcome]:
+        share = (DECODED_AT - MADE_AT) / count
+
+        def act() -> Outcome:
+            progress = self._progress(MADE_AT + share * number, share)
+            self.shop.maker.stretch(self.wish, self.work, number, before, target, progress)
+            return {"sha256": sha256_of(target)}
+
+        return act
+
+    def _decode(self, made: list[Path]) -> Outcome:
+        folder = self.work / f"decoded-{self.claim.fence}"
+        progress = self._progress(DECODED_AT, 99 - DECODED_AT)
+        began = time.time()
+        facts = self.shop.maker.decode(self.wish, self.work, made, folder, progress)
+        facts["decode_s"] = round(time.time() - began, 3)
+        files = {name: sha256_of(folder / name) for name in PUBLISHED}
+        return {"facts": facts, "folder": folder.name, "files": files}
+
+    def _publish(self, decoded: Outcome, notes: list[str]) -> None:
+        """Renames the files to their published name, and commits it: not a remembered step, as
+        each claim publishes under a name of its own."""
+        shop, claim = self.shop, self.claim
+        shop.hurt("before publish")
+        try:
+            shop.store.check(claim)
+            published = shop.folder.publish(claim.id, claim.fence, self.work / decoded["folder"])
+        except WorldreelError as error:
+            self._settle({"failed": ["disk_full", str(error).replace("\n", " ")]})
+            return
+        shop.hurt("between rename and commit")
+        facts = {**self.facts, **decoded["facts"], "notes": notes}
+        size_bytes = sum((published / name).stat().st_size for name in PUBLISHED)
+        self._patiently(
+            lambda: shop.store.publish(
+                claim, size_bytes=size_bytes, sha256=decoded["files"][VIDEO], facts=facts
+            )
+        )
+        shop.hurt("after publish")
+
+    def _progress(self, start: float, share: float) -> Progress:
+        """Says how far the job is, and stops it where it was cancelled, deleted or taken over."""
+        reported, at = -1, 0.0
+
+        def report(done: int, total: int, stage: str) -> None:
+            nonlocal reported, at
+            self.shop.hurt(stage)
+            now = time.monotonic()
+            if now - at < REPORT_S and done < total:
+                return
+            at = now
+            percent = int(start + share * done / max(1, total))
+            if percent != reported:
+                reported = percent
+                self._patiently(lambda: self.shop.store.report(self.claim, progress=percent))
+            else:
+                self._patiently(lambda: self.shop.store.check(self.claim))
+
+        return report
+
+    def _patiently(self, act: Callable[[], None]) -> None:
+        patiently(act, give_up=self.shop.stopping.is_set)
+
+
+def _is_whole(folder: Path, files: dict[str, str]) -> bool:
+    return all(
+        (folder / name).is_file() and sha256_of(folder / name) == sha256
+        for name, sha256 in files.items()
+    )
+
+
+def _clean_up(shop: Workshop, video: str) -> None:
+    """Frees the disk once a video has ended or is gone."""
+    standing = patiently(lambda: shop.store.standing([video])).get(video)
+    if standing is None:
+        shop.folder.remove(video)
+    elif standing.ended:
+        shop.folder.remove_work(video)
