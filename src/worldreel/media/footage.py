@@ -4,12 +4,12 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.errors import WorldreelError
-from worldreel.media.decode import Frame
 from worldreel.media.fit import (
     ALIKE,
     Fit,
@@ -24,7 +24,9 @@ from worldreel.media.fit import (
     say_rate,
     wxh,
 )
+from worldreel.media.frame import Frame
 from worldreel.media.guard import guarded
+from worldreel.media.info import VideoInfo
 from worldreel.media.limits import Limits
 from worldreel.media.regular import shown_name
 
@@ -106,6 +108,21 @@ def read_footage(
         for frame in decoding.frames():
             reel.add(frame)
         return reel.finish(decoding.fps, decoding.is_still, decoding.notes)
+
+
+def describe_file(
+    path: str | Path, *, limits: Limits | None = None
+) -> tuple[VideoInfo, dict[str, Any] | None]:
+    """What a file is and the settings inside, None without; read in a process of its own.
+
+    Raises:
+        WorldreelError: no such file, no video or picture, cut off, damaged, or beyond a limit.
+    """
+    with guarded(path, limits or Limits(), only_describe=True) as decoding:
+        message = decoding.describe()
+    info = message["info"]
+    height, width = info.pop("size")
+    return VideoInfo(size=(height, width), **info), message["settings"]
 
 
 def read_mask(path: str | Path, *, fps: float | None = None, limits: Limits | None = None) -> Mask:

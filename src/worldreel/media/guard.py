@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.errors import UsageError, WorldreelError
-from worldreel.media.decode import Frame
+from worldreel.media.frame import Frame
 from worldreel.media.limits import Limits
 from worldreel.media.regular import open_regular, shown_name
 

@@ -10,7 +10,9 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from worldreel.media import settings as embedded
-from worldreel.media.decode import UPRIGHT, PictureSource, VideoSource, decoder_errors
+from worldreel.media.frame import decoder_errors
+from worldreel.media.picture_source import UPRIGHT, PictureSource
+from worldreel.media.video_source import VideoSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.errors import WorldreelError
-from worldreel.media.decode import PictureSource, VideoSource, open_source
+from worldreel.media.decode import open_source
 from worldreel.media.info import VideoInfo, describe, settings_in
 from worldreel.media.limits import Limits
+from worldreel.media.picture_source import PictureSource
 from worldreel.media.regular import open_regular, shown_name
+from worldreel.media.video_source import VideoSource
 
 OWN = Limits(num_frames=2**31, picture_pixels=2**28, video_pixels=2**28)
 """For files of ours: as many frames as there are, one after the other."""
