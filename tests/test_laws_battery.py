@@ -16,10 +16,10 @@ import pytest
 from worldreel.app.main import main
 from worldreel.core.errors import UsageError
 from worldreel.core.progress import silent
-from worldreel.evaluate.battery import values_of
+from worldreel.evaluate.battery import Battery, Measured, tabulate, values_of
 from worldreel.evaluate.case import GROUPS, SPLITS, draw_cases, has_split
 from worldreel.evaluate.columns import in_processes, nonsense, read_clip, shuffled_pairs
-from worldreel.evaluate.law import Metric
+from worldreel.evaluate.law import Law, Metric
 from worldreel.evaluate.laws import LAWS
 from worldreel.evaluate.lens import guess_lens
 from worldreel.evaluate.observe import observe
@@ -257,6 +257,33 @@ def test_failures_count_as_worst_and_are_never_dropped():
     values, failed = values_of([reading(f) for f in found], metric, {case.key: case})
     assert values == [3.0, 100.0, 100.0, 100.0, 0.0]  # {} says that nothing could be measured
     assert failed == 2
+
+
+def test_the_worst_clips_come_from_every_split_in_turn():
+    splits = ("within", "outside", "unseen")
+    cases = [case for split in splits for case in draw_cases("fall", split, 2)]
+    law = Law(
+        number=1,
+        name="",
+        question="",
+        groups=("fall",),
+        metrics=(Metric(name="m", label="", perfect=0.0, worst=9.0, floor="frozen"),),
+        measure=lambda case, seen: None,
+    )
+    readings = [
+        Reading(key=case.key, law=1, column="generated", figures={"m": value})
+        for case, value in zip(cases, (1.0, 2.0, None, 8.0, 5.0, 4.0), strict=True)
+    ]
+
+    def worst(*splits):
+        kept = [case for case in cases if case.split in splits]
+        seen = [reading for reading in readings if reading.key in {case.key for case in kept}]
+        measured = Measured(cases=kept, readings=seen, columns=("generated",))
+        (result,) = tabulate(Battery(laws=(law,), splits=splits), measured)
+        return [(clip.split, clip.value) for clip in result.worst]
+
+    assert worst(*splits) == [("within", 2.0), ("outside", None), ("unseen", 5.0)]
+    assert worst("within", "outside") == [("within", 2.0), ("outside", None), ("within", 1.0)]
 
 
 def test_the_simulators_own_clips_score_one(simulated, tmp_path):

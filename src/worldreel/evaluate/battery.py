@@ -1,5 +1,6 @@
 """All laws, all columns: from a model or a folder of clips to the table."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -154,7 +155,7 @@ def tabulate(battery: Battery, measured: Measured) -> list[LawResult]:
                     name=law.name,
                     question=law.question,
                     metrics=tuple(metrics),
-                    worst=tuple(_worst(law, by_key, measured)),
+                    worst=tuple(_worst(law, battery.splits, by_key, measured)),
                 )
             )
     return results
@@ -233,18 +234,24 @@ def _asked(law: Law, metric: Metric, case: Case, split: Split) -> bool:
     return case.split == split and case.group in law.groups and applies(metric, case)
 
 
-def _worst(law: Law, by_key: dict[str, Case], measured: Measured) -> list[WorstClip]:
-    """The generated clips that are farthest from perfect by the law's first figure."""
+def _worst(
+    law: Law, splits: Sequence[Split], by_key: dict[str, Case], measured: Measured
+) -> list[WorstClip]:
+    """The generated clips that are farthest from perfect by the law's first figure: the worst of
+    each split, then the next of each, as long as there are places."""
     metric = law.metrics[0]
-    found = []
+    found: dict[str, list[tuple[float, Case, float | None]]] = {split: [] for split in splits}
     for reading in measured.by_place.get((law.number, "generated"), []):
         case, figures = by_key[reading.key], reading.figures
         if not applies(metric, case) or (figures is not None and metric.name not in figures):
             continue
         value = None if figures is None else figures[metric.name]
         distance = float("inf") if value is None else abs(value - metric.perfect)
-        found.append((distance, case, value))
-    found.sort(key=lambda row: (-row[0], row[1].key))
+        found[case.split].append((distance, case, value))
+    for rows in found.values():
+        rows.sort(key=lambda row: (-row[0], row[1].key))
+    turns = itertools.zip_longest(*found.values())
+    chosen = [row for turn in turns for row in turn if row is not None]
     return [
         WorstClip(
             key=case.key,
@@ -255,7 +262,7 @@ def _worst(law: Law, by_key: dict[str, Case], measured: Measured) -> list[WorstC
             generated=f"generated/{case.key}.mp4",
             simulator=f"simulator/{case.key}.mp4",
         )
-        for _, case, value in found[:NUM_WORST]
+        for _, case, value in chosen[:NUM_WORST]
     ]
 
 

@@ -90,11 +90,12 @@ def score_bar(metric: MetricResult | None, others: Sequence[float | None], heigh
         interval = metric.score_interval
         if interval is not None:
             low, high = map(score_place, interval)
-            body += line("whisker", low, middle, high, middle)
-            body += line("whisker", low, middle - 4, low, middle + 4)
-            body += line("whisker", high, middle - 4, high, middle + 4)
+            if low < high:  # neither beyond the axis nor a point
+                body += line("whisker", low, middle, high, middle)
+                body += line("whisker", low, middle - 4, low, middle + 4)
+                body += line("whisker", high, middle - 4, high, middle + 4)
         if not SCORE_LOW <= metric.score <= SCORE_HIGH:
-            body += _arrow(metric.score, "generated", middle)
+            body += _arrow(metric.score, "end", middle)
         if metric.score_round_trip is not None:
             trip = score_place(metric.score_round_trip)
             body += line("trip-tick", trip, middle - 10, trip, middle + 10)

@@ -41,8 +41,7 @@ def scaling_section(rows: Sequence[ScalingRow]) -> str:
     if len(names) > 1:
         charts = _law_chart(rows, None) + charts
     laws = (
-        "<h3>Scores of the laws against training compute (FLOPs)</h3>"
-        f'<div class="charts">{charts}</div>'
+        f'<h3>Scores against training compute (FLOPs)</h3><div class="charts">{charts}</div>'
         if charts
         else ""
     )
@@ -163,7 +162,7 @@ def _law_chart(rows: Sequence[ScalingRow], name: str | None) -> str:
             value = value_of(run)
             if value is not None:
                 body += marker(shape, colour, along(run.flops), up(value))
-    title = "Mean of all laws" if name is None else escape(name)
+    title = "Mean of these" if name is None else escape(name)
     chart = plot(body, LAW_HEIGHT + FOOT, label=f"Score against compute: {name or 'mean'}")
     ticks = [("0", up(0)), ("1", up(1))]
     return f"<div><h4>{title}{slope}</h4>{_with_axis(ticks, chart, LAW_HEIGHT)}</div>"
@@ -238,7 +237,7 @@ def _table(rows: Sequence[ScalingRow]) -> str:
     return table(
         "stack",
         "Training runs",
-        "The runs. The mean score is over the laws\u2019 first metrics.",
+        "The runs. The mean score is over the figures above.",
         head("size", words=True) + "".join(head(name) for name in heads),
         f"<tbody>{''.join(lines)}</tbody>",
     )

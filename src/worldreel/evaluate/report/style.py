@@ -90,6 +90,7 @@ svg text{font-size:12px;fill:var(--soft)}
 .mark.round_trip{fill:var(--round-trip)}
 .mark.generated{fill:var(--generated)}
 .mark.floor{fill:none;stroke:var(--floor);stroke-width:2.25}
+.mark.end{fill:var(--ink)}
 .mark.hollow{fill:var(--paper);stroke:var(--ink);stroke-width:1.6}
 .whisker.simulator{stroke:var(--simulator)}
 .whisker.round_trip{stroke:var(--round-trip)}
@@ -127,7 +128,8 @@ th,td{padding:.42rem .6rem;text-align:right;vertical-align:top;
  border-bottom:1px solid var(--rule)}
 thead th{vertical-align:bottom;font-weight:600;font-size:.8125rem;line-height:1.25;
  border-bottom:1.5px solid var(--ink)}
-thead th:first-child,tr>.name:first-child,table:not(:has(.name)) td:first-child{padding-left:0}
+thead th:first-child,tr>.name:first-child,tr>.metric:first-child,
+table:not(:has(.name)) td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 th.words,td.words{text-align:left}
 tbody th{font-weight:600;text-align:left}
@@ -140,7 +142,7 @@ td.score.bad,.figure .bad{color:var(--bad)}
 details{border-bottom:1px solid var(--rule)}
 details>summary{cursor:pointer;padding:.55rem 0}
 details.split>summary{font-weight:600}
-details.law>summary{display:grid;grid-template-columns:1.2rem 13rem 1fr 3rem;
+details.law>summary{display:grid;grid-template-columns:1.2rem 13rem 1fr 3.5rem;
  column-gap:.75rem;align-items:center;list-style:none}
 details.law>summary::-webkit-details-marker{display:none}
 details.law>summary::before{content:"";width:.45rem;height:.45rem;margin-left:.2rem;
