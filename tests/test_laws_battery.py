@@ -16,6 +16,7 @@ import pytest
 from worldreel.app.main import main
 from worldreel.core.errors import UsageError
 from worldreel.core.progress import silent
+from worldreel.evaluate import suite
 from worldreel.evaluate.battery import Battery, Measured, tabulate, values_of
 from worldreel.evaluate.case import GROUPS, SPLITS, draw_cases, has_split
 from worldreel.evaluate.columns import in_processes, nonsense, read_clip, shuffled_pairs
@@ -29,6 +30,7 @@ from worldreel.evaluate.studies import STUDIES
 from worldreel.evaluate.suite import choose, evaluate_laws, write_prompts
 from worldreel.evaluate.tracker import guess_floor
 from worldreel.media.write import VideoWriter
+from worldreel.weights.catalogue import describe
 from worldreel.world.mirror import mirrored
 from worldreel.world.render import render_clip
 from worldreel.world.scene import FPS, is_held_out
@@ -315,6 +317,31 @@ def test_a_folder_of_other_clips_is_refused(simulated, tmp_path):
     clips = shutil.copytree(folder / "simulator", tmp_path / "clips")
     with pytest.raises(UsageError, match="another source"):
         run(folder, clips)
+
+
+def test_clips_belong_to_a_models_weights_and_not_to_what_is_said_of_it(tmp_path, monkeypatch):
+    battery = replace(SUITE.battery, laws=())
+    toybox = describe("toybox")
+
+    def evaluate() -> Results:
+        return evaluate_laws(
+            replace(SUITE, battery=battery, studies=()),
+            tmp_path,
+            model="toybox",
+            clips=None,
+            created="2026-11-22",
+            versions={},
+            hardware={},
+            progress=silent,
+        )
+
+    evaluate()
+    monkeypatch.setattr(suite, "describe", lambda name: replace(toybox, summary="Another."))
+    evaluate()
+    sampling = replace(toybox.sampling, num_inference_steps=7)
+    monkeypatch.setattr(suite, "describe", lambda name: replace(toybox, sampling=sampling))
+    with pytest.raises(UsageError, match="another source"):
+        evaluate()
 
 
 def test_a_missing_clip_is_named(tmp_path):

@@ -23,6 +23,9 @@ from worldreel.world.scene import FPS, NUM_FRAMES
 
 TITLE = "Is it a world simulator?"
 
+MADE_BY = ("files", "sampling", "text")
+"""What of a model's description makes its clips; the rest are limits and words about it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
@@ -155,9 +158,10 @@ def evaluate_laws(
 
 def _claim(folder: Path, model: str | None, clips: Path | None, seed: int) -> None:
     """Notes whose clips are in the folder; refuses one that holds others."""
+    described = {} if model is None else json.loads(describe(model).to_json())
     source = {
         "clips": None if clips is None else str(clips.resolve()),
-        "model": None if model is None else json.loads(describe(model).to_json()),
+        "model": {name: described.get(name) for name in MADE_BY},
     }
     mine = {"seed": seed, "source": hash_json(source), "worldreel": worldreel.__version__}
     note = folder / "made.json"
