@@ -29,7 +29,7 @@ from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.parse import parse, plain
 from worldreel.data.files import write_json
 from worldreel.evaluate.battery import Battery, measure, tabulate
-from worldreel.evaluate.laws import LAWS
+from worldreel.evaluate.laws.words import WORDS
 from worldreel.evaluate.results import FILE_NAME, Results, ScalingRow
 from worldreel.generate.plan import evaluation_flops
 from worldreel.train.autoencoder import load_autoencoder
@@ -86,7 +86,11 @@ class Run:
             flops=self.flops,
             minutes=round(self.measured_seconds / 60, 1),
             held_out_loss=self.held_out_loss,
-            laws={name: figures["score"] for name, figures in self.laws.items()},
+            laws={
+                metric.label: self.laws[metric.label]["score"]
+                for metric in WORDS.metrics
+                if metric.label in self.laws
+            },
         )
 
 
@@ -182,9 +186,8 @@ def _count(recipe: TransformerRecipe) -> int:
 
 def measure_laws(options: argparse.Namespace) -> None:
     """Law 12 of every model of a size; the simulator's clips are shared by all."""
-    laws = tuple(law for law in LAWS if law.number == 12)
     battery = Battery(
-        laws=laws, num_clips=options.num_clips, splits=("within",), num_workers=options.threads
+        laws=(WORDS,), num_clips=options.num_clips, splits=("within",), num_workers=options.threads
     )
     folder = options.out / options.size
     shared = options.out / "simulator"
