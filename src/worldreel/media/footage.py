@@ -288,7 +288,9 @@ def pace(
     step_s = known[-1] / (num_frames - 1) if num_frames > 1 else last_duration_s or 1 / UNTIMED_FPS
     off_s = max(abs(time_s - number * step_s) for number, time_s in enumerate(known))
     if off_s <= 0.3 * step_s:
-        own = _settle(1 / step_s, declared_fps)
+        # how far the rate can be told from stamps that are rounded, to 10 ms in a gif
+        tolerance = max(0.001, 2 * off_s / known[-1]) if num_frames > 1 else 0.001
+        own = _settle(1 / step_s, declared_fps, tolerance)
         if fps is None or fps == own:
             return own, list(range(num_frames)), notes
         if abs(fps - own) < ALIKE * own:
@@ -298,8 +300,9 @@ def pace(
         wanted = fps
     else:
         steps_s = [later - earlier for earlier, later in itertools.pairwise(known)]
-        if last_duration_s is None or last_duration_s <= 0:
-            last_duration_s = float(np.median(steps_s))
+        median_s = float(np.median(steps_s))
+        if last_duration_s is None or last_duration_s < median_s / 2:
+            last_duration_s = median_s  # many files say one tick, and it would be gone
         end_s = known[-1] + last_duration_s
         wanted = fps or _best_rate([*steps_s, last_duration_s])
         sentence = (
@@ -316,10 +319,11 @@ def pace(
     return wanted, picks, [*notes, f"{sentence}: {say_picks(picks, num_frames)}"]
 
 
-def _settle(measured: float, declared: float) -> float:
+def _settle(measured: float, declared: float, tolerance: float) -> float:
     """The rate that a measured one stands for: the declared one, or a usual one close by."""
-    for fps in (declared, *USUAL_FPS, round(measured)):
-        if fps and abs(fps - measured) < 0.02 * measured:
+    usual = min((*USUAL_FPS, round(measured)), key=lambda fps: abs(fps - measured))
+    for fps in (declared, usual):
+        if fps and abs(fps - measured) <= tolerance * measured:
             return float(fps)
     return measured
 
@@ -332,7 +336,7 @@ def _best_rate(steps_s: list[float]) -> float:
         if rate <= MOST_FPS:
             return rate
     median = 1 / float(np.median(steps_s))
-    return min(MOST_FPS, max(1.0, _settle(median, 0.0)))
+    return min(MOST_FPS, max(1.0, _settle(median, 0.0, tolerance=0.02)))
 
 
 def _divide(grey: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[str]]:

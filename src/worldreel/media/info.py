@@ -14,6 +14,9 @@ from worldreel.media.frame import decoder_errors
 from worldreel.media.picture_source import UPRIGHT, PictureSource
 from worldreel.media.video_source import VideoSource
 
+RAW = ("h264", "hevc", "mpegvideo")
+"""Streams without a container, in which there are no places to go to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoInfo:
@@ -89,9 +92,9 @@ def _describe_picture(source: PictureSource, size_bytes: int) -> VideoInfo:
 def _describe_video(container: InputContainer, stream: VideoStream, size_bytes: int) -> VideoInfo:
     context = stream.codec_context
     height, width = context.height, context.width
-    if _quarter_turns(container, stream) % 2:
+    turns, num_frames = _turns_and_count(container, stream)
+    if turns % 2:
         height, width = width, height
-    num_frames = stream.frames or _count_frames(container, stream)
     duration_s = _duration_s(container, stream)
     fps = float(stream.average_rate or (num_frames / duration_s if duration_s else 0))
     return VideoInfo(
@@ -110,14 +113,15 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float:
     return float(Fraction(container.duration or 0, av.time_base))
 
 
-def _quarter_turns(container: InputContainer, stream: VideoStream) -> int:
-    """Quarter turns that a phone asks for; PyAV tells them with the first frame only."""
-    for frame in container.decode(stream):
-        return round(frame.rotation / 90)
-    return 0
-
-
-def _count_frames(container: InputContainer, stream: VideoStream) -> int:
-    """Frames of a container that does not tell their number (webm, mkv): its packets."""
+def _turns_and_count(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """Quarter turns that a phone asks for, which PyAV tells with the first frame; and frames."""
+    frames = container.decode(stream)
+    first = next(frames, None)
+    turns = round(first.rotation / 90) if first is not None else 0
+    if stream.frames:
+        return turns, stream.frames
+    if container.format.name in RAW:
+        return turns, (first is not None) + sum(1 for _ in frames)
     container.seek(0)
-    return sum(packet.size > 0 for packet in container.demux(stream))
+    # webm and mkv do not tell their number: it is that of their packets
+    return turns, sum(packet.size > 0 for packet in container.demux(stream))

@@ -60,11 +60,11 @@ class PictureSource:
                     return
                 # a webp tells a frame's duration once it is decoded
                 duration_ms = self.image.info.get("duration")
-                if duration_ms is None:
+                if duration_ms is None and self.image.format == "TIFF":
                     yield Frame(pixels, None, None, turns, is_mirrored)
                     continue
-                self._seen["no duration"] += duration_ms <= 0
-                duration_ms = duration_ms if duration_ms > 0 else NO_DURATION_MS
+                self._seen["no duration"] += not duration_ms
+                duration_ms = duration_ms or NO_DURATION_MS
                 yield Frame(pixels, time_ms / 1000, duration_ms / 1000, turns, is_mirrored)
                 time_ms += duration_ms
 

@@ -45,7 +45,8 @@ class VideoSource:
         check_whole(name, self.stream, size_bytes)
         self.fps = float(self.stream.average_rate or 0)
         self._seen: Counter[str] = Counter()
-        self._end_s = 0.0
+        self._start_s: float | None = None
+        self._length_s = 0.0
 
     def frames(self, *, with_alpha: bool) -> Generator[Frame]:
         """The frames in order of time, on black unless ``with_alpha``; can be had once."""
@@ -66,7 +67,10 @@ class VideoSource:
         base = float(frame.time_base or 0)
         time_s = None if frame.pts is None or not base else frame.pts * base
         duration_s = frame.duration * base if frame.duration and base else None
-        self._end_s = max(self._end_s, (time_s or 0) + (duration_s or 0))
+        if time_s is not None:
+            self._start_s = time_s if self._start_s is None else self._start_s
+            end_s = time_s - self._start_s + (duration_s or 0)
+            self._length_s = max(self._length_s, end_s)
         bits = max((part.bits for part in frame.format.components), default=8)
         self._seen[f"bits {bits}"] += bits > 8
         self._seen["corrupt"] += frame.is_corrupt
@@ -114,14 +118,20 @@ class VideoSource:
             notes.append(f"only the first of its {others + 1} videos is read")
         if self.container.streams.audio:
             notes.append("its sound is not read")
-        declared_s = (self.container.duration or 0) / av.time_base
-        start_s = max(0.0, (self.container.start_time or 0) / av.time_base)
-        if self._end_s and declared_s - max(0.0, self._end_s - start_s) > max(1.0, declared_s / 20):
+        missing_s = self._declared_s() - self._length_s
+        if self._length_s and missing_s > max(1.0, self._declared_s() / 20):
             notes.append(
-                f"it should last {declared_s:.4g} s and its picture ends after"
-                f" {self._end_s - start_s:.4g} s: it may be cut off"
+                f"it should last {self._declared_s():.4g} s and its picture ends after"
+                f" {self._length_s:.4g} s: it may be cut off"
             )
         return notes
+
+    def _declared_s(self) -> float:
+        if self.stream.duration is not None and self.stream.time_base is not None:
+            return float(self.stream.duration * self.stream.time_base)
+        if self.container.streams.audio:
+            return 0.0  # the container's own may be that of its sound
+        return (self.container.duration or 0) / av.time_base
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
