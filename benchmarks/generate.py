@@ -81,7 +81,7 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
     """Seconds from the loaded model to the written file, stage by stage, medians of some runs."""
     began = time.perf_counter()
     from worldreel.generate.engine import generate
-    from worldreel.generate.plan import make_plan
+    from worldreel.generate.plan import plan_request
     from worldreel.generate.request import Request
     from worldreel.media.write import VideoWriter
     from worldreel.weights.load import load_model
@@ -101,7 +101,7 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
             seed=number,
             num_inference_steps=options.num_inference_steps,
         ).validate(model.description)
-        plan = make_plan(request, model.description)
+        plan = plan_request(request, model.description)
         marks: dict[str, float] = {}
 
         def progress(done: int, total: int, stage: str, marks: dict[str, float] = marks) -> None:
@@ -114,7 +114,7 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
         with VideoWriter(
             folder / "warm.mp4", size=(height, width), fps=request.fps, settings={}
         ) as writer:
-            for frames in generate(model, request, progress):
+            for frames in generate(model, plan, progress):
                 writer.write(frames)
         end = time.perf_counter()
         runs.append(

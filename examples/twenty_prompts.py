@@ -6,12 +6,8 @@ python examples/twenty_prompts.py sheet.png
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from worldreel.generate.engine import generate
-from worldreel.generate.request import Request
+import worldreel
 from worldreel.media.sheet import contact_sheet, save_image
-from worldreel.weights.load import load_model
 
 PROMPTS = [
     "a red ball falls and bounces on a wooden floor",
@@ -39,10 +35,10 @@ PROMPTS = [
 
 def main(path: Path, num_prompts: int = len(PROMPTS)) -> None:
     """Make the first ``num_prompts`` clips with seeds 0, 1, 2 … and draw them into ``path``."""
-    model = load_model("toybox")
+    model = worldreel.load("toybox")
     clips = []
     for seed, prompt in enumerate(PROMPTS[:num_prompts]):
-        clips.append(np.concatenate(list(generate(model, Request(prompt=prompt, seed=seed)))))
+        clips.append(model.generate(prompt, seed=seed).frames)
         print(f"{seed:2} {prompt}")
     sheet = contact_sheet(clips, PROMPTS[:num_prompts], columns=2, num_frames=6)
     save_image(path, sheet)

@@ -17,8 +17,7 @@ import pytest
 from tests.tiny_model import DESCRIPTION, tiny_networks
 
 from worldreel import __version__
-from worldreel.app import display, output
-from worldreel.app.commands import generate as generate_command
+from worldreel.app import display, filling, output
 from worldreel.app.commands.show import Show
 from worldreel.app.main import main
 from worldreel.weights.save import save_model
@@ -300,7 +299,7 @@ def test_a_stopped_command_leaves_no_file(run, model, monkeypatch, stop, stage):
 
         yield progress
 
-    monkeypatch.setattr(generate_command, "progress_display", stopping)
+    monkeypatch.setattr(filling, "progress_display", stopping)
     code, out, err = run("generate", PROMPT, "--model", model, "--output-path", "a.mp4")
     assert (code, out) == (130, "")
     assert "Stopped" in err and "Traceback" not in err

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import worldreel
+
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = [
     "core",
@@ -54,7 +56,7 @@ def imported_modules(source: str, module: str, is_package: bool) -> list[tuple[i
 
 def floor_of(name: str) -> int | None:
     """The floor that a full module name lies on; None outside of the floors."""
-    parts = name.split(".")
+    parts = worldreel._HOMES.get(name.removeprefix("worldreel."), name).split(".")
     if parts[0] != "worldreel" or len(parts) < 2 or parts[1] not in FLOORS:
         return None
     return FLOORS.index(parts[1])
@@ -63,11 +65,12 @@ def floor_of(name: str) -> int | None:
 def climbing_imports(source: Path) -> list[str]:
     """Every import below ``source/worldreel`` that climbs, as ``file:line: a imports b``."""
     climbing = []
-    for path in sorted((source / "worldreel").rglob("*.py")):
+    front_door = source / "worldreel" / "__init__.py"  # names what lies on the floors
+    for path in sorted({*(source / "worldreel").rglob("*.py")} - {front_door}):
         parts = path.relative_to(source).with_suffix("").parts
         is_package = parts[-1] == "__init__"
         module = ".".join(parts[:-1] if is_package else parts)
-        own = floor_of(module)  # the package itself stands below all floors
+        own = floor_of(module)
         for line, name in imported_modules(path.read_text("utf-8"), module, is_package):
             other = floor_of(name)
             if other is not None and (own is None or other > own):
@@ -104,8 +107,7 @@ def test_every_package_is_a_floor():
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import worldreel.media",
         ),
         ("core/errors.py", "import importlib\nimportlib.import_module('worldreel.app')"),
-        ("__init__.py", "from .core import errors"),
-        ("__init__.py", "def late():\n    import worldreel.app"),
+        ("media/write.py", "from worldreel import Canvas"),
     ],
 )
 def test_a_planted_import_that_climbs_is_caught(tmp_path, file, text):
@@ -119,6 +121,8 @@ def test_a_planted_import_that_climbs_is_caught(tmp_path, file, text):
     ("file", "text"),
     [
         ("media/write.py", "from worldreel.core.errors import WorldreelError"),
+        ("__init__.py", "def late():\n    import worldreel.app"),
+        ("evaluate/laws.py", "from worldreel import load"),
         ("media/write.py", "from . import atomic\nfrom .atomic import atomic_target"),
         ("media/__init__.py", "from .write import VideoWriter"),
         ("app/main.py", "from worldreel import __version__"),

@@ -10,18 +10,25 @@ from tests.tiny_model import DESCRIPTION, tiny_model, tiny_networks
 
 from worldreel.core.errors import UsageError
 from worldreel.diffusion.path import interpolate, velocity
+from worldreel.generate.canvas import Canvas
 from worldreel.generate.denoiser import POSITION_FRAMES, Denoiser, positions
-from worldreel.generate.engine import generate, sample
-from worldreel.generate.plan import evaluation_flops, make_plan
+from worldreel.generate.engine import generate, make_stretch, sample
+from worldreel.generate.options import Options
+from worldreel.generate.plan import evaluation_flops, make_plan, num_tokens, plan_request
 from worldreel.generate.request import Request
+from worldreel.generate.window import Window, make_window
 
 
 def request(**kwargs) -> Request:
     return Request(**{"prompt": "a red ball falls", "seed": 7, **kwargs})
 
 
+def plan(description=DESCRIPTION, **kwargs):
+    return plan_request(request(**kwargs), description)
+
+
 def frames(model, **kwargs) -> np.ndarray:
-    return np.concatenate(list(generate(model, request(**kwargs))))
+    return np.concatenate(list(generate(model, plan(**kwargs))))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,19 @@ class Recorder:
     def __call__(self, x, level, text):
         self.x, self.level = x, level
         return x[:, :4] if self.says is None else self.says
+
+
+class Counted(Recorder):
+    """Keeps every input, and the level of its first token."""
+
+    def __init__(self, patch_size):
+        super().__init__(patch_size)
+        self.seen, self.levels = [], []
+
+    def __call__(self, x, level, text):
+        self.seen.append(x.clone())
+        self.levels.append(level.flatten()[0].item())
+        return super().__call__(x, level, text)
 
 
 def test_a_perfect_prediction_of_data_becomes_the_exact_velocity():
@@ -176,32 +196,34 @@ def test_the_remedies_for_a_duration_are_accepted():
 
 
 def test_a_plan_fills_latent_frames_up_to_whole_patches():
-    plan = make_plan(request(), DESCRIPTION)
-    assert plan.num_frames == plan.num_made_frames == plan.num_latent_frames == 9
-    assert plan.latent_shape == (4, 12, 2, 4)
-    assert plan.num_tokens == 3 * 1 * 2
-    assert plan.notes == ()
+    whole = plan()
+    (stretch,) = whole.stretches
+    assert whole.num_frames == whole.num_made_frames == whole.num_latent_frames == 9
+    assert stretch.made == tuple(range(9))
+    assert whole.latent_shape(stretch) == (4, 12, 2, 4)
+    assert num_tokens(stretch, (2, 4), DESCRIPTION) == 3 * 1 * 2
+    assert whole.notes == ()
 
 
 def test_a_plan_counts_two_evaluations_where_guidance_applies():
     # three steps with a shift of 2 are at 1, 0.8 and 0.5; the interval ends at 0.9
-    assert make_plan(request(), DESCRIPTION).num_evaluations == 1 + 2 + 2
-    assert make_plan(request(guidance_scale=1.0), DESCRIPTION).num_evaluations == 3
+    assert plan().num_evaluations == 1 + 2 + 2
+    assert plan(guidance_scale=1.0).num_evaluations == 3
 
 
 def test_a_plan_says_what_it_will_do_differently():
-    plan = make_plan(request(fps=4, width=96, seconds=1), DESCRIPTION)
-    assert plan.num_frames == 4 and plan.keep_every == 3 and plan.num_made_frames == 10
-    assert any("trained on 0.75 s; 1 s may" in note for note in plan.notes)
-    assert any("every 3rd is kept" in note for note in plan.notes)
-    assert any("trained at 64x32" in note for note in plan.notes)
+    coarse = plan(fps=4, width=96, seconds=1.5)
+    assert coarse.num_frames == 6 and coarse.keep_every == 3 and coarse.num_made_frames == 16
+    assert any("sees 0.75 s at a time; this is made in 2 str" in note for note in coarse.notes)
+    assert any("every 3rd is kept" in note for note in coarse.notes)
+    assert any("trained at 64x32" in note for note in coarse.notes)
 
 
 def test_a_plan_for_a_causal_autoencoder_counts_the_first_frame_alone():
     description = dataclasses.replace(DESCRIPTION, stride=(4, 16, 16), first_frame_alone=True)
-    assert make_plan(request(seconds=9 / 12), description).num_latent_frames == 3
-    assert make_plan(request(seconds=10 / 12), description).num_latent_frames == 4
-    assert make_plan(request(seconds=1 / 12), description).num_latent_frames == 1
+    assert plan(description, seconds=9 / 12).num_latent_frames == 3
+    assert plan(description, seconds=10 / 12).num_latent_frames == 4
+    assert plan(description, seconds=1 / 12).num_latent_frames == 1
 
 
 def test_estimated_operations_are_those_that_torch_counts():
@@ -209,12 +231,14 @@ def test_estimated_operations_are_those_that_torch_counts():
     from torch.utils.flop_counter import FlopCounterMode
 
     transformer, _ = tiny_networks()
-    plan = make_plan(request(), DESCRIPTION)
-    x = torch.zeros(1, 8, *plan.latent_shape[1:])
+    (stretch,) = plan().stretches
+    x = torch.zeros(1, 8, *plan().latent_shape(stretch)[1:])
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         transformer(x, torch.tensor([0.5]), torch.zeros(1, 8, 384))
     counted = counter.get_total_flops()
-    assert evaluation_flops(DESCRIPTION, plan.num_tokens) == pytest.approx(counted, rel=0.05)
+    assert evaluation_flops(DESCRIPTION, num_tokens(stretch, (2, 4), DESCRIPTION)) == pytest.approx(
+        counted, rel=0.05
+    )
 
 
 # the engine
@@ -248,17 +272,27 @@ def test_a_lower_rate_keeps_every_nth_frame_of_the_same_video(model):
     assert np.array_equal(third, full[::3])
 
 
-def test_frames_given_clean_come_back_bit_for_bit_and_change_the_others(model):
-    plan = make_plan(request(), DESCRIPTION)
-    given = torch.randn(1, *plan.latent_shape)
-    level = torch.ones(1, plan.latent_shape[1])
-    level[:, :2] = 0
-    free = sample(model, plan)
-    held = sample(model, plan, given=given, given_level=level)
-    assert torch.equal(held[:, :, :2], given[:, :, :2])
-    assert not torch.allclose(held[:, :, 2:], free[:, :, 2:])
-    nothing = sample(model, plan, given=given, given_level=torch.ones_like(level))
-    assert torch.equal(nothing, free)
+def window(level, seed=0):
+    """A window of the plan's shape with random latents given at ``level`` (``1 t h w``)."""
+    given = torch.randn(1, 4, 12, 2, 4, generator=torch.Generator().manual_seed(seed))
+    return Window(given=given, level=level, prompts=("a red ball falls",), words=torch.ones(12, 1))
+
+
+NOISE = torch.randn(1, 4, 12, 2, 4, generator=torch.Generator().manual_seed(7))
+
+
+def test_latents_given_clean_come_back_bit_for_bit_and_change_the_others(model):
+    level = torch.ones(1, 12, 2, 4)
+    free = sample(model, plan(), window(level), NOISE)
+    assert torch.equal(free, sample(model, plan(), window(level, seed=1), NOISE))
+    for held in ((slice(0, 2), slice(None)), (slice(None), slice(0, 1))):  # frames, and a row
+        level = torch.ones(1, 12, 2, 4)
+        level[0, *held] = 0
+        given = window(level)
+        made = sample(model, plan(), given, NOISE)
+        kept = (level == 0)[:, None].expand_as(made)
+        assert torch.equal(made[kept], given.given[kept])
+        assert not torch.allclose(made[~kept], free[~kept])
 
 
 def test_a_frame_given_loosely_is_noised_to_its_level_and_waits_there():
@@ -270,23 +304,83 @@ def test_a_frame_given_loosely_is_noised_to_its_level_and_waits_there():
             return super().__call__(x, level, text)
 
     model = dataclasses.replace(tiny_model(), transformer=Watched((4, 2, 2)))
-    plan = make_plan(request(guidance_scale=1.0), DESCRIPTION)
-    given = torch.randn(1, *plan.latent_shape)
-    level = torch.ones(1, plan.latent_shape[1])
+    level = torch.ones(1, 12, 2, 4)
     level[:, 3] = 0.6
-    sample(model, plan, given=given, given_level=level)
-    noise = torch.randn(given.shape, generator=torch.Generator().manual_seed(7))
+    loose = window(level)
+    sample(model, plan(guidance_scale=1.0), loose, NOISE)
     # three steps with a shift of 2 are at 1, 0.8 and 0.5
     assert [x[0, 4, 3, 0, 0].item() for x in seen] == pytest.approx([0.6, 0.6, 0.5])
     assert [x[0, 4, 0, 0, 0].item() for x in seen] == pytest.approx([1.0, 0.8, 0.5])
-    torch.testing.assert_close(seen[0][:, :4, 3], interpolate(given[:, :, 3], noise[:, :, 3], 0.6))
+    at_level = interpolate(loose.given[:, :, 3], NOISE[:, :, 3], 0.6)
+    torch.testing.assert_close(seen[0][:, :4, 3], at_level)
     assert torch.equal(seen[1][:, :4, 3], seen[0][:, :4, 3])
-    assert torch.equal(seen[0][:, :4, 0], noise[:, :, 0])
+    assert torch.equal(seen[0][:, :4, 0], NOISE[:, :, 0])
+
+
+def test_steps_before_the_clock_reaches_the_highest_level_are_not_taken():
+    recorder = Counted((4, 2, 2))
+    model = dataclasses.replace(tiny_model(), transformer=recorder)
+    told = []
+    level = torch.full((1, 12, 2, 4), 0.5)
+    sample(model, plan(guidance_scale=1.0), window(level), NOISE, lambda *args: told.append(args))
+    assert recorder.levels == pytest.approx([0.5])  # of 1, 0.8 and 0.5
+    assert told == [(2, 3, "denoise"), (3, 3, "denoise")]
+
+
+def test_a_model_without_levels_gets_what_is_given_put_back_at_the_clocks_level():
+    for given, takes in (("replacement", ("text",)), ("level", ("text", "clip"))):
+        recorder = Counted((4, 2, 2))
+        description = dataclasses.replace(DESCRIPTION, given=given, takes=takes)
+        model = dataclasses.replace(tiny_model(description), transformer=recorder)
+        level = torch.ones(1, 12, 2, 4)
+        level[..., 0, :] = 0  # a row: a model that takes clips but no masks gets it put back too
+        held = window(level)
+        made = sample(model, plan(description, guidance_scale=1.0), held, NOISE)
+        assert recorder.levels == pytest.approx([1.0, 0.8, 0.5])
+        for x, clock in zip(recorder.seen, (1.0, 0.8, 0.5), strict=True):
+            back = interpolate(held.given, NOISE, clock)[..., 0, :]
+            torch.testing.assert_close(x[:1, :4, ..., 0, :], back)
+        assert torch.equal(made[..., 0, :], held.given[..., 0, :])
+
+
+def test_a_model_with_further_channels_sees_the_mask_and_the_given_latents():
+    recorder = Counted((4, 2, 2))
+    description = dataclasses.replace(DESCRIPTION, given="channels", position_channels=False)
+    model = dataclasses.replace(tiny_model(description), transformer=recorder)
+    level = torch.ones(1, 12, 2, 4)
+    level[:, :1] = 0
+    held = window(level)
+    sample(model, plan(description, guidance_scale=1.0), held, NOISE)
+    assert recorder.levels == pytest.approx([1.0, 0.8, 0.5])
+    for x in recorder.seen:  # latents, level, mask, given latents
+        assert x.shape[1] == 4 + 1 + 1 + 4
+        assert torch.equal(x[:, 5], (level == 0).float())
+        assert torch.equal(x[:, 6:, :1], held.given[:, :, :1]) and not x[:, 6:, 1:].any()
+
+
+def test_each_token_hears_the_prompt_of_its_time_and_the_crossing_hears_both(model):
+    long = DESCRIPTION.seconds.default
+    canvas = Canvas(width=64, height=32, seconds=long, fps=12)
+    one = canvas.say("a red ball falls")
+    two = canvas.say("a red ball falls", to_s=5 / 12).say("a red ball falls", from_s=5 / 12)
+    other = canvas.say("a red ball falls", to_s=5 / 12).say("a blue cube", from_s=5 / 12)
+    options = Options(seed=7)
+    first, same, both = (
+        make_stretch(model, make_plan(c, options, DESCRIPTION), 0, {}) for c in (one, two, other)
+    )
+    assert torch.equal(first, same)
+    assert not torch.allclose(first, both)
+    (stretch,) = plan().stretches
+    window = make_window(model, make_plan(other, options, DESCRIPTION), stretch, {})
+    assert window.prompts == ("a red ball falls", "a blue cube")
+    torch.testing.assert_close(window.words.sum(1), torch.ones(12))
+    assert window.words[0, 0] == 1 and window.words[8, 1] > 0.9
+    assert (window.words[:-1, 0] >= window.words[1:, 0]).all()
 
 
 def test_progress_counts_steps_then_frames(model):
     told = []
-    list(generate(model, request(), lambda *args: told.append(args)))
+    list(generate(model, plan(), lambda *args: told.append(args)))
     assert told[:4] == [(n, 3, "denoise") for n in range(4)]
     assert told[4] == (0, 9, "decode") and told[-1] == (9, 9, "decode")
 
@@ -300,17 +394,12 @@ def test_a_progress_that_raises_cancels_between_steps(model):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(generate(model, request(), cancel))
+        list(generate(model, plan(), cancel))
     assert told == [(0, "denoise"), (1, "denoise"), (2, "denoise")]
 
 
-def test_a_bad_request_is_refused_before_the_first_frame_is_asked_for(model):
-    with pytest.raises(UsageError):
-        generate(model, request(width=50))
-
-
 def test_the_caller_is_not_left_in_inference_mode_or_autocast(model):
-    for _ in generate(model, request()):
+    for _ in generate(model, plan()):
         assert not torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
 
 

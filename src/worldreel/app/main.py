@@ -14,14 +14,37 @@ from tyro.conf import subcommand
 from worldreel import __version__
 from worldreel.app.commands.doctor import Doctor
 from worldreel.app.commands.evaluate import Evaluate
-from worldreel.app.commands.generate import Generate
+from worldreel.app.commands.generate import Generate, Image
 from worldreel.app.commands.show import Show
 from worldreel.app.commands.train import Train
+from worldreel.app.commands.verbs import (
+    Connect,
+    Edit,
+    Erase,
+    Expand,
+    Extend,
+    Interpolate,
+    Loop,
+    Recut,
+    Replace,
+    Upscale,
+)
 from worldreel.app.commands.world import World
 from worldreel.core.errors import WorldreelError
 
 Command = (
     Annotated[Generate, subcommand("generate")]
+    | Annotated[Image, subcommand("image")]
+    | Annotated[Extend, subcommand("extend")]
+    | Annotated[Connect, subcommand("connect")]
+    | Annotated[Loop, subcommand("loop")]
+    | Annotated[Edit, subcommand("edit")]
+    | Annotated[Erase, subcommand("erase")]
+    | Annotated[Replace, subcommand("replace")]
+    | Annotated[Expand, subcommand("expand")]
+    | Annotated[Interpolate, subcommand("interpolate")]
+    | Annotated[Recut, subcommand("recut")]
+    | Annotated[Upscale, subcommand("upscale")]
     | Annotated[Show, subcommand("show")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Train, subcommand("train")]

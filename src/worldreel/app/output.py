@@ -20,17 +20,18 @@ def plan_outputs(
     seeds: Sequence[int],
     *,
     overwrite: bool,
+    ending: str = ".mp4",
 ) -> list[Path]:
     """One path per seed, none of them a file that is not to be overwritten.
 
-    Without ``output_path``: ``out/<words of the prompt>-<seed>.mp4``, numbered where that
+    Without ``output_path``: ``out/<words of the prompt>-<seed><ending>``, numbered where that
     exists. With it: the path itself, or with ``-1``, ``-2`` before its ending for several seeds.
 
     Raises:
         UsageError: a path is none, or exists and ``overwrite`` is not set.
     """
     if output_path is None:
-        return [_free_default_path(f"{slug(prompt)}-{seed}") for seed in seeds]
+        return [_free_default_path(f"{slug(prompt)}-{seed}", ending) for seed in seeds]
     if len(seeds) == 1:
         return [check_free("--output-path", output_path, overwrite=overwrite)]
     stem, ending = os.path.splitext(output_path)
@@ -85,13 +86,13 @@ def check_free(option: str, text: str, *, overwrite: bool) -> Path:
     return path
 
 
-def _free_default_path(name: str) -> Path:
+def _free_default_path(name: str, ending: str) -> Path:
     """``out/<name>.mp4``, or the first of ``-2``, ``-3`` that does not exist."""
     folder = Path(DEFAULT_FOLDER)
-    path, number = folder / f"{name}.mp4", 1
+    path, number = folder / f"{name}{ending}", 1
     while path.exists():
         number += 1
-        path = folder / f"{name}-{number}.mp4"
+        path = folder / f"{name}-{number}{ending}"
     return path
 
 

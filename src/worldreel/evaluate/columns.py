@@ -25,6 +25,7 @@ from worldreel.evaluate.case import Case
 from worldreel.evaluate.law import Floor
 from worldreel.evaluate.predict import predict
 from worldreel.generate.engine import generate
+from worldreel.generate.plan import plan_request
 from worldreel.generate.request import Request
 from worldreel.media.lossless import decode_lossless, encode_lossless
 from worldreel.media.read import probe, read_video
@@ -293,7 +294,8 @@ def _generate(model: str, case: Case, folder: Path) -> None:
         height=SIDE,
         seed=case.noise_seed,
     )
-    write_clip(folder, case.key, np.concatenate(list(generate(_model(model), request))))
+    plan = plan_request(request, _model(model).description)
+    write_clip(folder, case.key, np.concatenate(list(generate(_model(model), plan))))
 
 
 def _go_on(model: str, case: Case, source: Path, folder: Path, num_given: int, number: int) -> None:

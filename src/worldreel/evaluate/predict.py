@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from worldreel.core.errors import UsageError
 from worldreel.core.progress import Progress, silent
-from worldreel.generate.engine import decode, sample
+from worldreel.generate.canvas import Canvas
+from worldreel.generate.engine import generate
+from worldreel.generate.options import Options
 from worldreel.generate.plan import make_plan
-from worldreel.generate.request import Request
 from worldreel.weights.load import LoadedModel
 
 
@@ -30,7 +30,7 @@ def predict(
         seeds: of the noise, one for each clip.
 
     Returns:
-        For each seed uint8 ``t h w 3``. The given frames come back from the autoencoder.
+        For each seed uint8 ``t h w 3``; the given frames as they are.
 
     Raises:
         UsageError: the model cannot be given frames, or cannot make such a clip.
@@ -50,36 +50,10 @@ def predict(
             remedy="Give at least one frame, and leave at least one to be made.",
         )
     num_frames, height, width, _ = frames.shape
+    canvas = Canvas.of_frames(num_frames, width=width, height=height, fps=description.fps)
+    canvas = canvas.say(prompt).place(frames[:num_given])
     clips = []
     for seed in seeds:
-        plan = make_plan(
-            Request(
-                prompt=prompt,
-                seconds=num_frames / description.fps,
-                fps=description.fps,
-                width=width,
-                height=height,
-                seed=seed,
-            ),
-            description,
-        )
-        given = torch.zeros(1, *plan.latent_shape)
-        known = _encode(model, frames[:num_given])
-        given[:, :, : known.shape[2]] = known
-        given_level = torch.ones(1, plan.latent_shape[1])
-        given_level[:, : known.shape[2]] = 0.0
-        latents = sample(model, plan, given=given, given_level=given_level, progress=progress)
-        latents = latents[:, :, : plan.num_latent_frames]
-        clips.append(np.concatenate(list(decode(model, latents, plan))))
+        plan = make_plan(canvas, Options(seed=seed), description)
+        clips.append(np.concatenate(list(generate(model, plan, progress))))
     return clips
-
-
-def _encode(model: LoadedModel, frames: NDArray[np.uint8]) -> torch.Tensor:
-    """Frames ``t h w 3`` to latents ``1 c t h w``, float32 on the CPU."""
-    video = torch.from_numpy(frames.astype(np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
-    enabled = model.dtype is torch.bfloat16
-    with (
-        torch.inference_mode(),
-        torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=enabled),
-    ):
-        return model.autoencoder.encode(video.to(model.device)).float().cpu()

@@ -39,18 +39,28 @@ class Denoiser:
     position_channels: bool = False
     t_min: float = 0.02
 
-    def __call__(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        level: Tensor,
+        text: Tensor,
+        text_bias: Tensor | None = None,
+        given: Tensor | None = None,
+    ) -> Tensor:
         """The velocity ``v = eps - x_0`` at ``x``.
 
         Args:
             x: noisy latents ``b c t h w``; t, h and w are multiples of the patch.
             level: noise level per latent frame ``b t``, or per latent ``b t h w``, in [0, 1].
             text: states of the prompt ``b n d``.
+            text_bias: as the transformer takes it.
+            given: further channels ``b g t h w`` of the input, for a model that is told what
+                is given in this way.
 
         Returns:
             ``b c t h w`` in the dtype of ``x``.
         """
-        output = self._output(x, level, text)
+        output = self._output(x, level, text, text_bias, given)
         if self.prediction == "v":
             return output
         return velocity_from_x_0(x, output, per_latent(level, x), self.t_min)
@@ -62,7 +72,14 @@ class Denoiser:
             return output
         return x_0_from_velocity(x, output, per_latent(level, x))
 
-    def _output(self, x: Tensor, level: Tensor, text: Tensor) -> Tensor:
+    def _output(
+        self,
+        x: Tensor,
+        level: Tensor,
+        text: Tensor,
+        text_bias: Tensor | None = None,
+        given: Tensor | None = None,
+    ) -> Tensor:
         shape = (x.shape[0], *x.shape[2:])
         assert level.shape in (shape[:2], shape), (level.shape, x.shape)
         patch_t, patch_h, patch_w = self.transformer.config.patch_size
@@ -76,7 +93,10 @@ class Denoiser:
             inputs.append(per_latent(level, x).expand(-1, 1, *x.shape[2:]))
         if self.position_channels:
             inputs.append(positions(x).expand(len(x), -1, -1, -1, -1))
-        return self.transformer(torch.cat(inputs, dim=1), token_level, text).to(x.dtype)
+        if given is not None:
+            inputs.append(given)
+        more = {} if text_bias is None else {"text_bias": text_bias}
+        return self.transformer(torch.cat(inputs, dim=1), token_level, text, **more).to(x.dtype)
 
 
 def positions(x: Tensor) -> Tensor:

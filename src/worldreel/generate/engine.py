@@ -1,6 +1,7 @@
-"""From a request to frames: text, noise, integration, decoding."""
+"""From a plan to frames: stretch by stretch, each one integrated, then decoded."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,135 +15,323 @@ from worldreel.diffusion.path import interpolate
 from worldreel.diffusion.schedule import timesteps, wait_at
 from worldreel.diffusion.solvers import integrate
 from worldreel.generate.denoiser import Denoiser
-from worldreel.generate.plan import Plan, make_plan
-from worldreel.generate.request import Request
+from worldreel.generate.plan import Plan
+from worldreel.generate.stretches import Stretch
+from worldreel.generate.window import (
+    Window,
+    autocast,
+    given_pixels,
+    is_uniform,
+    log_words,
+    make_window,
+    text_of,
+)
 from worldreel.weights.load import LoadedModel
 
 DECODE_GROUP = 8
 """Latent frames that are decoded at a time; memory grows with it, speed hardly does."""
 
 
-def generate(
-    model: LoadedModel, request: Request, progress: Progress = silent
-) -> Iterator[NDArray[np.uint8]]:
-    """Makes one video, frames as they are decoded.
+class Shelf(Protocol):
+    """Where finished stretches are kept, so that work that was stopped can go on."""
 
-    The same request with the same seed gives the same bits on the same machine. The noise is
-    drawn on the CPU, so that other devices begin from the same and differ by rounding alone.
+    def load(self, number: int) -> Tensor | None:
+        """Latents ``c t h w`` of a stretch's new frames, float32; None if it is not finished."""
+        ...
+
+    def save(self, number: int, latents: Tensor) -> None:
+        """Keeps the latents of a stretch."""
+        ...
+
+
+class NoShelf:
+    """Keeps nothing."""
+
+    def load(self, number: int) -> Tensor | None:
+        """Nothing was kept."""
+        return None
+
+    def save(self, number: int, latents: Tensor) -> None:
+        """Keeps nothing."""
+
+
+def generate(
+    model: LoadedModel,
+    plan: Plan,
+    progress: Progress = silent,
+    shelf: Shelf | None = None,
+) -> Iterator[NDArray[np.uint8]]:
+    """Fills a canvas in, frames as they are decoded.
+
+    The same plan gives the same bits on the same machine. The noise is drawn on the CPU, so
+    that other devices begin from the same and differ by rounding alone. What is given at noise
+    0 comes back as it was given, pixel for pixel.
 
     Args:
-        progress: stages ``denoise`` (steps) and ``decode`` (frames); it may raise to cancel.
+        progress: stages ``denoise`` (steps of all stretches) and ``decode`` (frames); it may
+            raise to cancel.
+        shelf: where finished stretches are found and left.
 
     Returns:
         An iterator of chunks ``t h w c``, uint8 sRGB, together as many frames as asked for.
-
-    Raises:
-        UsageError: at once, where the model cannot do what is asked.
+        Memory does not grow with the number of stretches.
     """
-    plan = make_plan(request, model.description)
-    return _frames(model, plan, progress)
+    shelf = shelf or NoShelf()
+    made: dict[int, Tensor] = {}
+    shown = 0
+    last_use = _last_uses(plan)
+
+    def show(stop: int) -> Iterator[NDArray[np.uint8]]:
+        nonlocal shown
+        if shown == 0 < stop:
+            progress(0, plan.num_frames, "decode")
+        for chunk in _frames(model, plan, made, shown, stop):
+            shown += len(chunk)
+            progress(shown, plan.num_frames, "decode")
+            yield chunk
+
+    for number, stretch in enumerate(plan.stretches):
+        latents = shelf.load(number)
+        if latents is None:
+            latents = make_stretch(model, plan, number, made, progress)
+            shelf.save(number, latents)
+        made.update(zip(stretch.made, latents.unbind(1), strict=True))
+        is_last = number == len(plan.stretches) - 1
+        yield from show(plan.num_frames if is_last else _ready(plan, shown, number))
+        for frame in [f for f in made if last_use[f] <= number and f < shown * plan.keep_every]:
+            del made[frame]
+    if not plan.stretches:
+        yield from show(plan.num_frames)
 
 
-def _frames(model: LoadedModel, plan: Plan, progress: Progress) -> Iterator[NDArray[np.uint8]]:
-    latents = sample(model, plan, progress=progress)
-    yield from decode(model, latents[:, :, : plan.num_latent_frames], plan, progress)
+def make_all(model: LoadedModel, plan: Plan, shelf: Shelf, progress: Progress = silent) -> None:
+    """Makes every stretch that is not on the shelf yet, and decodes nothing."""
+    made: dict[int, Tensor] = {}
+    for number, stretch in enumerate(plan.stretches):
+        latents = shelf.load(number)
+        if latents is None:
+            latents = make_stretch(model, plan, number, made, progress)
+            shelf.save(number, latents)
+        made.update(zip(stretch.made, latents.unbind(1), strict=True))
+
+
+def make_stretch(
+    model: LoadedModel,
+    plan: Plan,
+    number: int,
+    made: dict[int, Tensor],
+    progress: Progress = silent,
+) -> Tensor:
+    """The latents of the new frames of one stretch: ``c t h w``, float32 on the CPU.
+
+    Args:
+        number: of the stretch in the plan; it also tells its noise from that of others.
+        made: finished latents ``c h w`` by frame of the axis, as far as the stretch sees them.
+    """
+    stretch = plan.stretches[number]
+    window = make_window(model, plan, stretch, made)
+    steps = plan.options.num_inference_steps
+    assert steps is not None
+
+    def step(done: int, total: int, stage: str) -> None:
+        progress(number * steps + done, len(plan.stretches) * steps, stage)
+
+    latents = sample(model, plan, window, _noise(plan, stretch, number), step)
+    first, stop = stretch.new
+    new = latents[0, :, stretch.num_shown + first : stretch.num_shown + stop]
+    return new.float().cpu().contiguous()
 
 
 def sample(
-    model: LoadedModel,
-    plan: Plan,
-    *,
-    given: Tensor | None = None,
-    given_level: Tensor | None = None,
-    progress: Progress = silent,
+    model: LoadedModel, plan: Plan, window: Window, noise: Tensor, progress: Progress = silent
 ) -> Tensor:
-    """Integrates the flow from noise to latents, some frames of which may be given.
+    """Integrates the flow of one window from noise to latents.
+
+    Each latent waits at the level at which it is given until the clock reaches it; what is
+    given at 0 stays as it is, bit for bit.
 
     Args:
-        given: latents ``b c t h w`` with ``b`` = 1, of the plan's latent shape; only read
-            where ``given_level`` is below 1.
-        given_level: ``b t`` in [0, 1]: the level at which each latent frame is given; 0 stays
-            as it is, bit for bit, and 1 is free.
+        noise: ``1 c t h w`` standard normal, float32.
 
     Returns:
-        ``1 c t h w`` float32 on the model's device, t filled up to whole patches.
+        ``1 c t h w`` float32 on the model's device.
     """
-    assert (given is None) == (given_level is None)
-    request, sampling = plan.request, model.description.sampling
-    assert request.seed is not None and request.num_inference_steps is not None
-    x = torch.randn((1, *plan.latent_shape), generator=torch_generator(request.seed))
-    level = torch.ones(1, plan.latent_shape[1])
-    if given is not None and given_level is not None:
-        assert given.shape == x.shape and given_level.shape == level.shape
-        level = given_level.float().cpu()
-        at = level[:, None, :, None, None]
-        x = torch.where(at < 1, interpolate(given.float().cpu(), x, at), x)
-
-    clock = timesteps(request.num_inference_steps, sampling.shift)
-    times = wait_at(clock, level)[:, :, None, :, None, None]  # k b 1 t 1 1
+    steps, sampling = plan.options.num_inference_steps, model.description.sampling
+    assert steps is not None and noise.shape == window.given.shape
+    level = window.level[:, :1, :1, :1] if is_everywhere(window.level, 1.0) else window.level
+    at = level[:, None]  # 1 1 t h w
+    x = torch.where(at < 1, interpolate(window.given, noise, at), noise)
+    clock = timesteps(steps, sampling.shift)
+    # nothing moves before the clock has come down to the highest level
+    late = int((clock[1:] >= level.max()).sum())
+    if is_uniform(level):
+        at = at[..., :1, :1]
+    times = wait_at(clock[late:], at)
     x, times = x.to(model.device), times.to(model.device)
-    with torch.inference_mode(), _autocast(model):
-        velocity = GuidedVelocity(model, plan)
-        num_steps = request.num_inference_steps
-        progress(0, num_steps, "denoise")
+    with torch.inference_mode(), autocast(model):
+        velocity = GuidedVelocity(model, plan, window, noise)
+        progress(late, steps, "denoise")
         return integrate(
             velocity,
             x,
             times,
             sampling.solver,
-            lambda done, x, x_0: progress(done, num_steps, "denoise"),
+            lambda done, x, x_0: progress(late + done, steps, "denoise"),
         )
 
 
 class GuidedVelocity:
-    """The velocity under a plan's prompt, guided away from its negative prompt."""
+    """The velocity under a window's prompts, guided away from the negative prompt.
 
-    def __init__(self, model: LoadedModel, plan: Plan) -> None:
-        request, description = plan.request, model.description
-        assert request.guidance_scale is not None
+    A model takes what is given in the way that its description names: by a level for each
+    token; by a mask and the given latents as further channels; or, where it knows a single
+    level alone, by putting the given latents back, noised to the clock's level, before each
+    evaluation (RePaint, Lugmayr et al. 2201.09865).
+    """
+
+    def __init__(self, model: LoadedModel, plan: Plan, window: Window, noise: Tensor) -> None:
+        options, description = plan.options, model.description
+        assert options.guidance_scale is not None
         self.denoiser = Denoiser(
             model.transformer,
             description.prediction,
             description.level_channel,
             description.position_channels,
         )
-        self.scale = request.guidance_scale
+        self.scale = options.guidance_scale
         self.interval = description.sampling.guidance_interval
         # inside the interval the prompt and its absence are evaluated as one batch
-        states, _ = model.text([request.prompt, request.negative_prompt])
-        self.text = states.to(model.device)
+        negative = [options.negative_prompt] * len(window.prompts)
+        self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
+        length = self.text.shape[1] // len(window.prompts)
+        self.bias = log_words(window.words, description.patch_size[0], length)
+        if self.bias is not None:
+            self.bias = self.bias.to(model.device)
+        given = window.level < 1
+        spatial = not is_uniform(window.level)
+        self.channels: Tensor | None = None
+        if description.given == "channels":
+            mask = given[:, None].to(window.given).expand(-1, description.stride[0], -1, -1, -1)
+            self.channels = torch.cat((mask, window.given * mask[:, :1]), dim=1).to(model.device)
+        takes = self.channels is not None or description.takes_levels(spatial=spatial)
+        self.puts_back = bool(given.any()) and not takes
+        if self.puts_back:
+            self.given, self.noise = window.given.to(model.device), noise.to(model.device)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """``v`` at ``x`` (``1 c t h w``); ``t`` is ``1 1 t 1 1``, a time per latent frame."""
-        level = t.flatten(1).to(x.dtype)  # b t
-        if not guidance_applies(t.max().item(), self.scale, self.interval):
-            return self.denoiser(x, level, self.text[:1])
-        v = self.denoiser(x.repeat(2, 1, 1, 1, 1), level.repeat(2, 1), self.text)
+        """``v`` at ``x`` (``1 c t h w``); ``t`` broadcasts against it."""
+        clock = t.max()
+        if self.puts_back:
+            back = interpolate(self.given, self.noise, clock.to(x.dtype))
+            x = torch.where(t < clock, back, x)
+        if self.puts_back or self.channels is not None:
+            t = clock.expand(1, 1, 1, 1, 1)
+        level = t[:, 0].to(x.dtype)
+        if level.shape[2:] == (1, 1):
+            level = level[..., 0, 0].expand(1, x.shape[2])
+        else:
+            level = level.expand(1, *x.shape[2:])
+        if not guidance_applies(float(clock), self.scale, self.interval):
+            return self.denoiser(x, level, self.text[:1], self.bias, self.channels)
+        level = level.repeat(2, *[1] * (level.ndim - 1))
+        bias = None if self.bias is None else self.bias.repeat(2, 1, 1)
+        channels = None if self.channels is None else self.channels.repeat(2, 1, 1, 1, 1)
+        v = self.denoiser(x.repeat(2, 1, 1, 1, 1), level, self.text, bias, channels)
         v_cond, v_uncond = v.chunk(2)
         return guide(v_cond, v_uncond, self.scale)
 
 
-def decode(
-    model: LoadedModel, latents: Tensor, plan: Plan, progress: Progress = silent
-) -> Iterator[NDArray[np.uint8]]:
-    """Latents ``1 c t h w`` to the frames that were asked for: chunks ``t h w c``, uint8."""
+def is_everywhere(level: Tensor, value: float) -> bool:
+    """Whether all of a window has one level."""
+    return bool((level == value).all())
+
+
+def decode(model: LoadedModel, latents: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Latents ``1 c t h w`` to frames: chunks ``t h w c``, uint8 sRGB."""
     stream = model.autoencoder.decode_stream(latents.to(model.device), group=DECODE_GROUP)
-    progress(0, plan.num_frames, "decode")
-    made = kept = 0
-    while kept < plan.num_frames:
+    while True:
         # not around a yield: the caller must not find itself in these modes
-        with torch.inference_mode(), _autocast(model):
-            chunk = next(stream)[0]  # c t h w
-            first = -made % plan.keep_every
-            made += chunk.shape[1]
-            chunk = chunk[:, first :: plan.keep_every][:, : plan.num_frames - kept]
-            frames = ((chunk.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        if frames.shape[1]:
-            kept += frames.shape[1]
-            progress(kept, plan.num_frames, "decode")
-            yield frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+        with torch.inference_mode(), autocast(model):
+            chunk = next(stream, None)
+            if chunk is None:
+                return
+            frames = ((chunk[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        yield frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()
 
 
-def _autocast(model: LoadedModel) -> torch.autocast:
-    enabled = model.dtype is torch.bfloat16
-    return torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=enabled)
+def _noise(plan: Plan, stretch: Stretch, number: int) -> Tensor:
+    seed = plan.options.seed
+    assert seed is not None
+    generator = torch_generator(seed, "stretch", number) if number else torch_generator(seed)
+    return torch.randn((1, *plan.latent_shape(stretch)), generator=generator)
+
+
+def _frames(
+    model: LoadedModel, plan: Plan, made: dict[int, Tensor], first: int, stop: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames ``first`` to before ``stop`` of the video, decoded or as given."""
+    if model.description.stride[0] != 1 or model.description.first_frame_alone:
+        yield from _frames_of_groups(model, plan, made)
+        return
+    for start in range(first, stop, DECODE_GROUP):
+        frames = range(start, min(start + DECODE_GROUP, stop))
+        latents = [made[f * plan.keep_every] for f in frames if f * plan.keep_every in made]
+        decoded = (
+            iter(np.concatenate(list(decode(model, torch.stack(latents, 1)[None]))))
+            if (latents)
+            else iter(())
+        )
+        chunk = []
+        for frame in frames:
+            pixels = next(decoded) if frame * plan.keep_every in made else None
+            chunk.append(_with_given(plan, frame, pixels))
+        yield np.stack(chunk)
+
+
+def _frames_of_groups(
+    model: LoadedModel, plan: Plan, made: dict[int, Tensor]
+) -> Iterator[NDArray[np.uint8]]:
+    """All frames of a plan of one stretch, where a latent frame stands for several."""
+    if not made:
+        yield np.stack([_with_given(plan, frame, None) for frame in range(plan.num_frames)])
+        return
+    latents = torch.stack([made[frame] for frame in range(plan.num_latent_frames)], 1)[None]
+    done = 0
+    for chunk in decode(model, latents):
+        kept = []
+        for pixels in chunk:
+            frame, between = divmod(done, plan.keep_every)
+            if not between and frame < plan.num_frames:
+                kept.append(_with_given(plan, frame, pixels))
+            done += 1
+        if kept:
+            yield np.stack(kept)
+
+
+def _with_given(plan: Plan, frame: int, pixels: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """A decoded frame with the given pixels put back as they were given."""
+    if not plan.canvas.placements:
+        assert pixels is not None
+        return pixels
+    given, level = given_pixels(plan.canvas, frame)
+    if pixels is None:
+        assert (level == 0).all(), frame
+        return given
+    return np.where((level == 0)[..., None], given, pixels)
+
+
+def _ready(plan: Plan, shown: int, number: int) -> int:
+    """The frame before which everything is given or made, after stretch ``number``."""
+    missing = {frame for later in plan.stretches[number + 1 :] for frame in later.made}
+    frame = shown
+    while frame < plan.num_frames and frame * plan.keep_every not in missing:
+        frame += 1
+    return frame
+
+
+def _last_uses(plan: Plan) -> dict[int, int]:
+    """The last stretch in which each frame of the axis is seen."""
+    uses: dict[int, int] = {}
+    for number, stretch in enumerate(plan.stretches):
+        uses.update(dict.fromkeys(stretch.frames, number))
+    return uses

@@ -1,67 +1,122 @@
-"""What a request means for a model: frames, latents, tokens, and what it will cost."""
+"""What a canvas means for a model: latents, stretches, tokens, and what it will cost.
+
+Nothing heavy is loaded until the cost is asked for, so that bad input is refused at once.
+"""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from worldreel.diffusion.guidance import guidance_applies
-from worldreel.diffusion.schedule import timesteps
+import numpy as np
+from numpy.typing import NDArray
+
+from worldreel.core.errors import UsageError
+from worldreel.generate.canvas import Canvas
+from worldreel.generate.limits import check_duration, check_rate, check_size
+from worldreel.generate.options import Options
 from worldreel.generate.request import Request
+from worldreel.generate.stretches import Axis, Stretch, plan_stretches
 from worldreel.weights.description import ModelDescription
+
+CONTEXT_SHARE = 1 / 3
+"""How much of a model's window a stretch sees of what was made before."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A request worked out for one model."""
+    """A canvas worked out for one model."""
 
-    request: Request
-    """Validated: nothing in it is None."""
-    num_frames: int
-    """Frames of the video that was asked for."""
+    canvas: Canvas
+    options: Options
+    """Validated: nothing in them is None."""
     keep_every: int
     """The model makes frames at its own rate; every so manieth is kept."""
     num_made_frames: int
-    """Frames that are decoded before the rest is dropped."""
-    latent_shape: tuple[int, int, int, int]
-    """c t h w of what is integrated; t is filled up to whole patches."""
+    """Frames of the model's axis, before the rest is dropped."""
     num_latent_frames: int
-    """Latent frames out of these that are decoded."""
-    num_tokens: int
-    num_evaluations: int
-    """Passes of one video through the transformer; a guided step takes two."""
-    flops: float
-    """Estimated floating-point operations of the transformer; a multiply-add is two."""
+    """Latent frames of the axis."""
+    latent_size: tuple[int, int, int]
+    """Channels, rows and columns of a latent frame."""
+    stretches: tuple[Stretch, ...]
+    """The windows that are made, in this order; none where everything is given."""
+    description: ModelDescription
+    """Of the model that it is worked out for."""
     notes: tuple[str, ...]
-    """What a person should know about how the request will be met, each one sentence."""
+    """What a person should know about how the canvas will be filled, each one sentence."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the video."""
+        return self.canvas.num_frames
+
+    @property
+    def num_evaluations(self) -> int:
+        """Passes of one window through the transformer; a guided step takes two."""
+        from worldreel.diffusion.guidance import guidance_applies
+        from worldreel.diffusion.schedule import timesteps
+
+        options, sampling = self.options, self.description.sampling
+        assert options.num_inference_steps and options.guidance_scale is not None
+        times = timesteps(options.num_inference_steps, sampling.shift)[:-1].tolist()
+        return sum(
+            2 if guidance_applies(t, options.guidance_scale, sampling.guidance_interval) else 1
+            for t in times
+        )
+
+    @property
+    def flops(self) -> float:
+        """Estimated floating-point operations of the transformer; a multiply-add is two."""
+        size = self.latent_size[1:]
+        return self.num_evaluations * sum(
+            evaluation_flops(self.description, num_tokens(stretch, size, self.description))
+            for stretch in self.stretches
+        )
+
+    def latent_shape(self, stretch: Stretch) -> tuple[int, int, int, int]:
+        """c t h w of what is integrated for a stretch."""
+        channels, height, width = self.latent_size
+        return channels, stretch.length, height, width
 
 
-def make_plan(request: Request, description: ModelDescription) -> Plan:
-    """Works a request out for a model; raises UsageError where the model cannot do it."""
-    request = request.validate(description)
-    assert request.fps and request.height and request.width
-    keep_every = round(description.fps / request.fps)
-    num_made_frames = (request.num_frames - 1) * keep_every + 1
+def make_plan(canvas: Canvas, options: Options, description: ModelDescription) -> Plan:
+    """Works a canvas out for a model; raises UsageError where the model cannot do it."""
+    options = options.validate(description)
+    check_size(canvas.width, canvas.height, description)
+    if not canvas.retimed:
+        check_rate(canvas.fps, description)
+    check_duration(canvas.num_frames / canvas.fps, canvas.fps, description)
+    keep_every = 1 if canvas.retimed else round(description.fps / canvas.fps)
+    made = canvas.num_frames * keep_every
+    if not canvas.is_loop:
+        made -= keep_every - 1
     stride_t, stride_h, stride_w = description.stride
     alone = int(description.first_frame_alone)
-    num_latent_frames = alone + math.ceil((num_made_frames - alone) / stride_t)
-
-    patch_t, patch_h, patch_w = description.patch_size
-    grid_t = math.ceil(num_latent_frames / patch_t)
-    h, w = request.height // stride_h, request.width // stride_w
-    num_tokens = grid_t * (h // patch_h) * (w // patch_w)
-    num_evaluations = _num_evaluations(request, description)
+    num_latent_frames = alone + math.ceil((made - alone) / stride_t)
+    stretches = _stretches(canvas, description, keep_every, num_latent_frames)
+    h, w = canvas.height // stride_h, canvas.width // stride_w
     return Plan(
-        request=request,
-        num_frames=request.num_frames,
+        canvas=canvas,
+        options=options,
         keep_every=keep_every,
-        num_made_frames=num_made_frames,
-        latent_shape=(description.transformer["out_channels"], grid_t * patch_t, h, w),
+        num_made_frames=made,
         num_latent_frames=num_latent_frames,
-        num_tokens=num_tokens,
-        num_evaluations=num_evaluations,
-        flops=num_evaluations * evaluation_flops(description, num_tokens),
-        notes=tuple(_notes(request, description, keep_every)),
+        latent_size=(description.transformer["out_channels"], h, w),
+        stretches=stretches,
+        description=description,
+        notes=(*canvas.notes, *_notes(canvas, description, keep_every, len(stretches))),
     )
+
+
+def plan_request(request: Request, description: ModelDescription) -> Plan:
+    """Works a request in words out for a model; raises UsageError where it cannot do it."""
+    request = request.validate(description)
+    return make_plan(request.canvas, request.options, description)
+
+
+def num_tokens(stretch: Stretch, size: tuple[int, int], description: ModelDescription) -> int:
+    """Tokens of a stretch; ``size`` is rows and columns of its latents."""
+    patch_t, patch_h, patch_w = description.patch_size
+    return (stretch.length // patch_t) * (size[0] // patch_h) * (size[1] // patch_w)
 
 
 def evaluation_flops(description: ModelDescription, num_tokens: int) -> float:
@@ -82,36 +137,86 @@ def evaluation_flops(description: ModelDescription, num_tokens: int) -> float:
     return float(config["num_layers"] * layer + ends + text)
 
 
-def _num_evaluations(request: Request, description: ModelDescription) -> int:
-    assert request.num_inference_steps and request.guidance_scale is not None
-    sampling = description.sampling
-    times = timesteps(request.num_inference_steps, sampling.shift)[:-1].tolist()
-    return sum(
-        2 if guidance_applies(t, request.guidance_scale, sampling.guidance_interval) else 1
-        for t in times
+def _stretches(
+    canvas: Canvas, description: ModelDescription, keep_every: int, num_latent_frames: int
+) -> tuple[Stretch, ...]:
+    patch = description.patch_size[0]
+    window = round(description.seconds.default * description.fps)
+    alone = int(description.first_frame_alone)
+    window = alone + math.ceil((window - alone) / description.stride[0])
+    window = math.ceil(window / patch) * patch
+    needed = _needed(canvas, keep_every, num_latent_frames, description)
+    slides = description.stride[0] == 1 and not alone
+    if not slides:
+        if canvas.is_loop or canvas.cuts or canvas.references or num_latent_frames > window:
+            raise UsageError(
+                f"{description.name} makes one stretch of up to "
+                f"{description.seconds.default:g} s; loops, cuts and longer videos take several.",
+                remedy="Choose a model whose latents go frame by frame, or ask for less.",
+            )
+        frames = tuple(range(num_latent_frames)) + (-1,) * (-num_latent_frames % patch)
+        return (Stretch(frames=frames, new=(0, num_latent_frames)),) if needed.any() else ()
+    context = round(window * CONTEXT_SHARE / patch) * patch
+    shown = np.zeros(num_latent_frames, np.int64)
+    for reference in canvas.references:
+        length = math.ceil(min(len(reference.frames), context) / patch) * patch
+        shown[reference.first * keep_every : reference.stop * keep_every] = length
+    axis = Axis(
+        needed=needed,
+        cuts=tuple(cut * keep_every for cut in canvas.cuts),
+        is_ring=canvas.is_loop,
+        shown=shown,
     )
+    return plan_stretches(axis, window=window, context=min(context, window // 2 - 1), patch=patch)
 
 
-def _notes(request: Request, description: ModelDescription, keep_every: int) -> Iterator[str]:
-    assert request.seconds
+def _needed(
+    canvas: Canvas, keep_every: int, num_latent_frames: int, description: ModelDescription
+) -> NDArray[np.bool_]:
+    """Which latent frames hold anything that is free or given loosely."""
+    stride, alone = description.stride[0], int(description.first_frame_alone)
+    kept = np.zeros(num_latent_frames * stride + alone, bool)  # by model frame
+    whole = canvas.width * canvas.height
+    for frame in range(canvas.num_frames):
+        area = 0
+        for placement in canvas.placements:
+            index = placement.index_at(frame)
+            if index is not None and placement.noise == 0:
+                area += int(placement.given_at(index).sum())
+        kept[frame * keep_every] = area == whole
+    needed = np.ones(num_latent_frames, bool)
+    for latent in range(num_latent_frames):
+        start = 0 if alone and latent == 0 else alone + (latent - alone) * stride
+        stop = start + (1 if alone and latent == 0 else stride)
+        needed[latent] = not kept[start:stop].all()
+    return needed
+
+
+def _notes(
+    canvas: Canvas, description: ModelDescription, keep_every: int, num_stretches: int
+) -> Iterator[str]:
     if keep_every > 1:
         yield (
             f"{description.name} makes {description.fps} frames per second; "
             f"every {_ordinal(keep_every)} is kept."
         )
-    size = (request.width, request.height)
+    if canvas.retimed and canvas.fps != description.fps:
+        yield (
+            f"{description.name} was trained at {description.fps} frames per second; at "
+            f"{canvas.fps:g}, motion looks {canvas.fps / description.fps:.3g} times as fast as it "
+            "takes it for."
+        )
+    size = (canvas.width, canvas.height)
     if description.size.trained and size not in description.size.trained:
         trained = ", ".join(f"{w}x{h}" for w, h in description.size.trained)
         yield (
             f"{description.name} was trained at {trained}; "
-            f"{request.width}x{request.height} may come out worse."
+            f"{canvas.width}x{canvas.height} may come out worse."
         )
-
-    trained_seconds = description.seconds.default
-    if request.seconds > trained_seconds:
+    if num_stretches > 1:
         yield (
-            f"{description.name} was trained on {trained_seconds:g} s; "
-            f"{request.seconds:g} s may come out worse."
+            f"{description.name} sees {description.seconds.default:g} s at a time; this is made "
+            f"in {num_stretches} stretches."
         )
 
 

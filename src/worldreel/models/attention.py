@@ -51,26 +51,35 @@ class CrossAttention(Attention):
             self.image_value = nn.Linear(image_dim, dim)
             self.image_key_norm = RMSNorm(dim, eps) if qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, text: Tensor, image: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, text: Tensor, image: Tensor | None, bias: Tensor | None = None
+    ) -> Tensor:
         query = self.heads(self.query_norm(self.query(x)))  # b n h e
         key = self.heads(self.key_norm(self.key(text)))  # b m h e
-        seen = attend(query, key, self.heads(self.value(text)))
+        seen = attend(query, key, self.heads(self.value(text)), bias)
         if image is not None:
             key = self.heads(self.image_key_norm(self.image_key(image)))
             seen = seen + attend(query, key, self.heads(self.image_value(image)))
         return self.out(seen)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention of ``b n h e`` queries over ``b m h e`` keys and values: ``b n (h e)``."""
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Softmax attention of ``b n h e`` queries over ``b m h e`` keys and values: ``b n (h e)``.
+
+    ``bias`` ``b n m`` is added to the scores of every head.
+    """
+    if bias is not None:
+        bias = bias[:, None].to(query.dtype)  # b 1 n m
     query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     if query.device.type == "cpu" and query.dtype == torch.bfloat16 and fits_as_product(query, key):
         # contiguous: batched bf16 products on CPU are three times slower on strided operands
         scale = query.shape[-1] ** -0.5
         scores = (query * scale).contiguous() @ key.contiguous().transpose(-1, -2)  # b h n m
+        if bias is not None:
+            scores = scores + bias
         out = scores.softmax(dim=-1) @ value.contiguous()
     else:
-        out = F.scaled_dot_product_attention(query, key, value)
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     return out.transpose(1, 2).flatten(2)
 
 

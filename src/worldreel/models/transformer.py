@@ -193,12 +193,13 @@ class Block(nn.Module):
         image: Tensor | None,
         cos: Tensor,  # n e/2
         sin: Tensor,
+        text_bias: Tensor | None = None,  # b n m
     ) -> Tensor:
         modulation = self.scale_shift_table.float() + time
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation.split(1, dim=2)  # b g 1 d
         attended = self.self_attention(modulate(x, shift_1, scale_1, self.eps), cos, sin)
         x = add_gated(x, attended, gate_1)
-        x = x + self.cross_attention(self.cross_norm(x), text, image)
+        x = x + self.cross_attention(self.cross_norm(x), text, image, text_bias)
         return add_gated(x, self.mlp(modulate(x, shift_2, scale_2, self.eps)), gate_2)
 
 
@@ -222,7 +223,12 @@ class Transformer(nn.Module):
         self._rotary: dict[tuple, tuple[Tensor, Tensor]] = {}
 
     def forward(
-        self, x: Tensor, level: Tensor, text: Tensor, image: Tensor | None = None
+        self,
+        x: Tensor,
+        level: Tensor,
+        text: Tensor,
+        image: Tensor | None = None,
+        text_bias: Tensor | None = None,
     ) -> Tensor:
         """Predict, for every latent, what the model was trained to predict.
 
@@ -232,6 +238,8 @@ class Transformer(nn.Module):
                 token in time ``(b, t / pt)``, which costs less than saying it for each token.
             text: states ``b m text_dim``, zero past the prompt's end.
             image: states ``b m image_dim`` for a model with ``image_dim``.
+            text_bias: ``b t/pt m``, added to the scores of cross-attention: the logarithm of how
+                much each token in time hears of each text token, where there are several prompts.
 
         Returns:
             ``b out_channels t h w``.
@@ -239,16 +247,19 @@ class Transformer(nn.Module):
         Raises:
             UsageError: a shape that does not fit, with the one that would.
         """
-        grid = self._check(x, level, text, image)
+        grid = self._check(x, level, text, image, text_bias)
         cos, sin = self._rotary_table(grid, x.device)
         time, time_6 = self._embed_time(level)  # b g d, b g 6 d
         text = self.text_in(text)
         if self.image_in is not None and image is not None:
             image = self.image_in(image)
 
+        if text_bias is not None:
+            text_bias = text_bias.repeat_interleave(grid[1] * grid[2], dim=1)  # b n m
+
         x = self.patch_in(patchify(x, self.config.patch_size))  # b n d
         for block in self.blocks:
-            x = block(x, time_6, text, image, cos, sin)
+            x = block(x, time_6, text, image, cos, sin, text_bias)
 
         shift, scale = (self.scale_shift_table.float() + time[:, :, None]).split(1, dim=2)
         x = self.head(modulate(x, shift, scale, self.config.eps))
@@ -276,7 +287,12 @@ class Transformer(nn.Module):
         return self._rotary[key]
 
     def _check(
-        self, x: Tensor, level: Tensor, text: Tensor, image: Tensor | None
+        self,
+        x: Tensor,
+        level: Tensor,
+        text: Tensor,
+        image: Tensor | None,
+        text_bias: Tensor | None,
     ) -> tuple[int, int, int]:
         """The grid of tokens along t, h, w, if every shape fits."""
         config = self.config
@@ -313,6 +329,12 @@ class Transformer(nn.Module):
                 f"The text states have shape {tuple(text.shape)}; this model takes "
                 f"({b}, m, {config.text_dim}).",
                 remedy="Check that text encoder and transformer belong to the same model.",
+            )
+        if text_bias is not None and text_bias.shape != (b, grid[0], text.shape[1]):
+            raise UsageError(
+                f"The bias of the text has shape {tuple(text_bias.shape)}; it must be "
+                f"({b}, {grid[0]}, {text.shape[1]}).",
+                remedy="Give a row for each token in time and a column for each text token.",
             )
         if (image is None) != (config.image_dim is None):
             raise UsageError(

@@ -48,8 +48,9 @@ class Durations:
     """Durations in seconds."""
 
     default: float
-    """What the model was trained on."""
+    """What the model was trained on, and sees at once."""
     max: float
+    """What it makes, in as many stretches as that takes."""
 
     def __post_init__(self) -> None:
         _check("seconds.default", self.default, 1e-3, 86400)
@@ -119,6 +120,9 @@ class ModelDescription:
     """Arguments of ``TransformerConfig``."""
     autoencoder: dict[str, Any]
     """Arguments of ``AutoencoderConfig``."""
+    given: Literal["level", "channels", "replacement"] = "level"
+    """How it is told what is given: by a noise level for each token; by further channels of its
+    input, a mask and the given latents; or not at all, and they are put back at every step."""
     position_channels: bool = False
     """Whether where and when a latent is are three more channels of the input."""
     stride: tuple[int, int, int] = (1, 16, 16)
@@ -139,6 +143,10 @@ class ModelDescription:
         for name in self.files:
             if Path(name).name != name or not name.endswith(".safetensors"):
                 raise _wrong("files", name, "the plain name of a .safetensors file")
+
+    def takes_levels(self, *, spatial: bool) -> bool:
+        """Whether it was trained with a level for each token; ``spatial``: within a frame too."""
+        return self.given == "level" and (not spatial or "mask" in self.takes)
 
     @property
     def patch_size(self) -> tuple[int, int, int]:
