@@ -4,6 +4,7 @@ The only module of the server that knows how generation is called. Every stage t
 files and returns values and files, so that a workflow can remember it and go on from there.
 """
 
+import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -226,6 +227,10 @@ def _plan(wish: Wish, inputs: Path | None, description: ModelDescription) -> "Pl
         num_inference_steps=wish.num_inference_steps,
         guidance_scale=wish.guidance_scale,
     )
+    if wish.kind != "create":  # the limit is for what is new; what was given is there already
+        spare_s = (wish.num_seen if wish.kind == "extend" else wish.num_frames) / wish.fps
+        longer = dataclasses.replace(description.seconds, max=description.seconds.max + spare_s)
+        description = dataclasses.replace(description, seconds=longer)
     return make_plan(lay_out(wish, inputs), options, description)
 
 

@@ -94,6 +94,7 @@ characters = Table(
     Column("name", String(80), nullable=False),
     Column("ending", String(8), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("num_frames", Integer, nullable=False),
 )
 
 idempotency = Table(

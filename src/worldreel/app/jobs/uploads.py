@@ -42,6 +42,7 @@ class Character:
     name: str
     ending: str
     size_bytes: int
+    num_frames: int
 
     def path(self, folder: Folder) -> Path:
         """Where its clip is; worldreel wrote it."""

@@ -30,7 +30,9 @@ class Wish:
 
     kind: Kind
     model: str
-    """The model that makes it, not the name that the client asked for."""
+    """The model that makes it, a name or a folder: the operator's word, never the client's."""
+    model_name: str = ""
+    """What that model calls itself."""
     prompt: str
     negative_prompt: str = ""
     seed: int
@@ -86,6 +88,7 @@ class NewVideo:
     seconds: str
     cost_s: float = 0.0
     """Estimated seconds of work."""
+    memory_bytes: int = 0
     remixed_from_video_id: str | None = None
 
 

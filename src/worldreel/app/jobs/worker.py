@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -33,11 +32,6 @@ SWEEP_S = 60.0
 ENDED_WORKFLOWS = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 log = logging.getLogger("worldreel.jobs")
-
-
-def worker_name(number: int) -> str:
-    """The name of a machine's ``number``-th worker; it takes up its own work after a restart."""
-    return f"{socket.gethostname()}-{number}"
 
 
 class Worker:

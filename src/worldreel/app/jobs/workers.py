@@ -1,5 +1,6 @@
 """Who is making videos: every worker says that it lives, and the silent are taken over."""
 
+import socket
 import time
 from collections.abc import Sequence
 
@@ -10,6 +11,11 @@ from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.tables import workers
 
 FORGET_S = 7 * 24 * 3600
+
+
+def worker_name(number: int) -> str:
+    """The name of a machine's ``number``-th worker; it takes up its own work after a restart."""
+    return f"{socket.gethostname()}-{number}"
 
 
 class WorkerStore:

@@ -1,0 +1,113 @@
+"""The application: routes, caps, metrics and what runs beside them."""
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from worldreel import __version__
+from worldreel.app.server import (
+    characters,
+    contract,
+    events,
+    files,
+    operations,
+    problems,
+    videos,
+    webhooks,
+)
+from worldreel.app.server.caps import BodyCaps
+from worldreel.app.server.metrics import Metrics
+from worldreel.app.server.service import Service, Watch
+
+Scope = MutableMapping[str, Any]
+UNMATCHED = "unknown"
+
+
+def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool = True) -> FastAPI:
+    """The whole server as an ASGI application.
+
+    Args:
+        cors_origins: pages of other hosts that may call it from a browser; none by default.
+        posts: whether this process sends webhooks.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        postman = webhooks.Postman(service)
+        if posts:
+            postman.start()
+        threading.Thread(target=_warm_up, daemon=True).start()
+        yield
+        if posts:
+            postman.stop()
+
+    app = FastAPI(
+        title="worldreel",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+        # whatever has no handler of its own is logged and answered in the one shape
+        debug=False,
+    )
+    app.state.service = service
+    app.state.watch = Watch(service)
+    # characters before videos, whose ids would match anything
+    for part in (characters, events, videos, files, webhooks, operations):
+        app.include_router(part.router)
+    problems.add_handlers(app)
+    contract.install(app)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["openai-poll-after-ms", "retry-after"],
+        )
+    app.add_middleware(BodyCaps, upload_max_bytes=service.settings.upload_max_bytes)
+    app.add_middleware(_Measured, metrics=service.metrics)
+    return app
+
+
+class _Measured:
+    """ASGI middleware that counts answers, and sets the headers that all of them have."""
+
+    def __init__(self, app: Any, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", UNMATCHED)
+                took_s = time.perf_counter() - began
+                self._metrics.observe(scope["method"][:10], route, message["status"], took_s)
+                headers = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def _warm_up() -> None:
+    """Imports what the first request would wait for."""
+    import worldreel.generate.plan
+    import worldreel.media.footage  # noqa: F401

@@ -1,0 +1,332 @@
+"""From a request's body to a video that can be accepted: model, size, duration, what is given."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worldreel.app.jobs import sizes, stages
+from worldreel.app.jobs.folder import VIDEO, link_or_copy
+from worldreel.app.jobs.offered import Offered, find_offered
+from worldreel.app.jobs.video import COMPLETED, Given, NewVideo, Video, Wish, new_id
+from worldreel.app.server.intake import fetch_picture, take_clip, take_picture
+from worldreel.app.server.problems import ApiError, invalid, not_found
+from worldreel.app.server.service import Service
+from worldreel.app.server.shapes import CreateVideo, EditVideo, ExtendVideo, HowToMake, RemixVideo
+from worldreel.core.errors import UsageError
+from worldreel.core.randomness import random_seed
+from worldreel.weights.description import ModelDescription
+
+FIRST_FRAME, CLIP = "first.png", "clip.mp4"
+EDIT_NOISE = 0.7
+"""How far an edit leaves its clip unless the client says otherwise."""
+CLIP_MAX_S = 120.0
+"""The longest clip that is edited or extended."""
+SEEN_SHARE = 1 / 3
+"""How much of a model's usual duration an extension goes on from."""
+
+
+class Asking:
+    """One request for a video, and the folder where what it gives is put.
+
+    Args:
+        id: of the video to be.
+    """
+
+    def __init__(self, service: Service, owner: str) -> None:
+        self.service = service
+        self.owner = owner
+        self.id = new_id("video")
+        self.inputs = service.folder.work(self.id)
+
+    def create(self, body: CreateVideo, upload: Path | None = None) -> NewVideo:
+        """A video from words, and what is given beside them.
+
+        Args:
+            upload: the file of ``input_reference``, if it came as one.
+
+        Raises:
+            ApiError: something cannot be, with what can.
+        """
+        offered = self._offered(body.model)
+        render = self._render(offered, body.size)
+        fps, num_frames = self._frames(offered, body)
+        description = offered.description
+        wish = Wish(
+            kind="create",
+            model=offered.model,
+            model_name=description.name,
+            prompt=body.prompt,
+            fps=fps,
+            num_frames=num_frames,
+            width=render.width,
+            height=render.height,
+            shown_width=render.shown_width,
+            shown_height=render.shown_height,
+            notes=(render.note,) if render.note else (),
+            **_how(body),
+        )
+        given: list[Given] = []
+        if upload is not None or body.input_reference is not None:
+            param = "input_reference"
+            _check_takes(description, "first_frame", param)
+            self.inputs.mkdir(parents=True, exist_ok=True)
+            raw = upload or self.inputs / "raw"
+            if upload is None:
+                assert body.input_reference is not None
+                fetch_picture(self.service, self.owner, body.input_reference, raw)
+            with self.service.media:
+                shown = (render.shown_height, render.shown_width)
+                take_picture(raw, self.inputs / FIRST_FRAME, shown, param)
+            if upload is None:
+                raw.unlink()
+            given.append(Given(role="first_frame", file=FIRST_FRAME))
+        for number, reference in enumerate(body.characters or []):
+            given.append(self._character(reference.id, number, description, fps))
+        wish = replace(wish, given=tuple(given))
+        size = f"{render.shown_width}x{render.shown_height}"
+        return self._new(wish, body.model, size, sizes.show_seconds(num_frames / fps), description)
+
+    def edit(
+        self,
+        body: EditVideo | RemixVideo,
+        *,
+        source: Video | None = None,
+        upload: Path | None = None,
+    ) -> NewVideo:
+        """A video from another one: its frames, given loosely."""
+        base = self._base(source, upload)
+        description = base.offered.description
+        _check_takes(description, "clip", "video")
+        noise = EDIT_NOISE if body.strength is None else body.strength
+        wish = replace(
+            base.wish,
+            kind="edit",
+            prompt=body.prompt,
+            noise=noise,
+            num_frames=base.wish.clip.num_frames,
+            **_how(body),
+        )
+        seconds = sizes.show_seconds(wish.num_frames / wish.fps)
+        new = self._new(wish, base.model, base.size, seconds, description)
+        return replace(new, remixed_from_video_id=source.id if source else None)
+
+    def extend(
+        self, body: ExtendVideo, *, source: Video | None = None, upload: Path | None = None
+    ) -> NewVideo:
+        """A video that goes on where another one ends; both together are published."""
+        base = self._base(source, upload)
+        description = base.offered.description
+        _check_takes(description, "clip", "video")
+        seconds = self._seconds(base.offered, body.seconds)
+        clip, fps = base.wish.clip, base.wish.fps
+        total_s = clip.num_frames / fps + seconds
+        if total_s > CLIP_MAX_S:
+            message = f"The video would last {total_s:g} s; at most {CLIP_MAX_S:g} s are made."
+            raise invalid(message, "seconds")
+        seen = round(description.seconds.default * SEEN_SHARE * fps)
+        wish = replace(
+            base.wish,
+            kind="extend",
+            prompt=body.prompt,
+            num_frames=_whole_frames(seconds, fps),
+            num_seen=max(1, min(clip.num_frames, seen)),
+            **_how(body),
+        )
+        total = sizes.show_seconds((clip.num_frames + wish.num_frames) / fps)
+        return self._new(wish, base.model, base.size, total, description)
+
+    def source(self, video: str, param: str = "video") -> Video:
+        """A finished video of the owner; raises ApiError where there is none."""
+        found = self.service.videos.get(self.owner, video)
+        if found is None:
+            raise not_found("video", video, param)
+        if found.status != COMPLETED or found.files_gone:
+            state = "expired" if found.files_gone else found.status
+            message = f"The video {video} is {state}; it must be completed and still be there."
+            raise invalid(message, param, "video_not_ready")
+        return found
+
+    def abandon(self) -> None:
+        """Removes what was given, where nothing came of it."""
+        shutil.rmtree(self.inputs, ignore_errors=True)
+
+    def _base(self, source: Video | None, upload: Path | None) -> "_Base":
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            return self._base_of_video(source)
+        assert upload is not None
+        offered = self._offered("sora-2")
+        fps = float(offered.description.fps)
+        with self.service.media:
+            limits = {"size": None, "longest_s": CLIP_MAX_S, "param": "video"}
+            count, shown = take_clip(upload, self.inputs / CLIP, fps=fps, **limits)
+        return self._based("sora-2", offered, (shown[1], shown[0]), fps, count)
+
+    def _base_of_video(self, source: Video) -> "_Base":
+        assert source.published_fence is not None
+        published = self.service.folder.published(source.id, source.published_fence) / VIDEO
+        try:
+            link_or_copy(published, self.inputs / CLIP)
+        except FileNotFoundError:
+            raise not_found("video", source.id, "video") from None
+        wish = Wish.from_json(source.wish)
+        offered = self._offered(source.model)
+        count = json.loads(source.facts)["num_frames"]
+        size = wish.shown_width, wish.shown_height
+        return self._based(source.model, offered, size, wish.fps, count, source.id)
+
+    def _based(
+        self,
+        model: str,
+        offered: Offered,
+        shown: tuple[int, int],
+        fps: float,
+        num_frames: int,
+        source: str | None = None,
+    ) -> "_Base":
+        render = sizes.render_size(shown, offered.description)
+        wish = Wish(
+            kind="edit",
+            model=offered.model,
+            model_name=offered.description.name,
+            prompt="",
+            seed=0,
+            fps=fps,
+            num_frames=num_frames,
+            width=render.width,
+            height=render.height,
+            shown_width=shown[0],
+            shown_height=shown[1],
+            source=source,
+            given=(Given(role="clip", file=CLIP, num_frames=num_frames),),
+            notes=(render.note,) if render.note else (),
+        )
+        return _Base(model, offered, wish, f"{shown[0]}x{shown[1]}")
+
+    def _character(
+        self, character: str, number: int, description: ModelDescription, fps: float
+    ) -> Given:
+        found = self.service.uploads.character(self.owner, character)
+        if found is None:
+            raise not_found("character", character, "characters")
+        _check_takes(description, "clip", "characters")
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        target = self.inputs / f"character-{number}{found.ending}"
+        try:
+            link_or_copy(found.path(self.service.folder), target)
+        except FileNotFoundError:
+            raise not_found("character", character, "characters") from None
+        return Given(role="character", file=target.name, num_frames=found.num_frames)
+
+    def _offered(self, model: str) -> Offered:
+        try:
+            return find_offered(self.service.settings, model)
+        except UsageError as error:
+            raise _as_invalid(error, "model", "model_not_found") from None
+
+    def _render(self, offered: Offered, text: str | None) -> sizes.RenderSize:
+        description = offered.description
+        if text is None and not offered.is_alias:
+            width, height = description.size.default
+            return sizes.RenderSize(width, height, width, height)
+        text = text or sizes.DEFAULT_SIZE
+        try:
+            size = sizes.parse_size(text)
+        except UsageError as error:
+            raise _as_invalid(error, "size") from None
+        if offered.is_alias:
+            if text not in sizes.OFFICIAL_SIZES:
+                allowed = ", ".join(sizes.OFFICIAL_SIZES)
+                raise invalid(f"The size {text!r} is not one of {allowed}.", "size")
+            return sizes.render_size(size, description)
+        from worldreel.generate.limits import check_size
+
+        try:
+            check_size(*size, description)
+        except UsageError as error:
+            raise _as_invalid(error, "size") from None
+        return sizes.RenderSize(*size, *size)
+
+    def _seconds(self, offered: Offered, text: str) -> float:
+        try:
+            seconds = sizes.parse_seconds(text)
+        except UsageError as error:
+            raise _as_invalid(error, "seconds") from None
+        if offered.is_alias and text not in sizes.OFFICIAL_SECONDS:
+            allowed = ", ".join(sizes.OFFICIAL_SECONDS)
+            raise invalid(f"The duration {text!r} is not one of {allowed}.", "seconds")
+        return seconds
+
+    def _frames(self, offered: Offered, body: CreateVideo) -> tuple[float, int]:
+        """Frames per second, and how many."""
+        description = offered.description
+        fps = float(description.fps) if body.fps is None else body.fps
+        if body.num_frames is not None:
+            if body.seconds is not None:
+                raise invalid("Give seconds or num_frames, not both.", "num_frames")
+            return fps, body.num_frames
+        if body.seconds is None and not offered.is_alias:
+            return fps, _whole_frames(description.seconds.default, fps)
+        seconds = self._seconds(offered, body.seconds or sizes.DEFAULT_SECONDS)
+        return fps, _whole_frames(seconds, fps)
+
+    def _new(
+        self, wish: Wish, model: str, size: str, seconds: str, description: ModelDescription
+    ) -> NewVideo:
+        try:
+            estimate = stages.check(wish, description)
+        except UsageError as error:
+            raise _as_invalid(error, None) from None
+        wish = replace(wish, notes=tuple(dict.fromkeys(estimate.notes)))
+        cost_s = estimate.work_s * self.service.slowness()
+        new = NewVideo(
+            id=self.id,
+            owner=self.owner,
+            wish=wish,
+            model=model,
+            size=size,
+            seconds=seconds,
+            cost_s=cost_s,
+            memory_bytes=estimate.memory_bytes,
+        )
+        return new
+
+
+class _Base:
+    """What an edit or extension begins from."""
+
+    def __init__(self, model: str, offered: Offered, wish: Wish, size: str) -> None:
+        self.model = model
+        self.offered = offered
+        self.wish = wish
+        self.size = size
+
+
+def _how(body: HowToMake) -> dict[str, Any]:
+    return {
+        "seed": random_seed() if body.seed is None else body.seed,
+        "negative_prompt": body.negative_prompt or "",
+        "num_inference_steps": body.num_inference_steps,
+        "guidance_scale": body.guidance_scale,
+    }
+
+
+def _whole_frames(seconds: float, fps: float) -> int:
+    frames = seconds * fps
+    if abs(frames - round(frames)) > 1e-3 or round(frames) < 1:
+        what = f"{seconds:g} s at {fps:g} frames per second are {frames:g} frames"
+        raise invalid(f"{what}, not a whole number.", "seconds")
+    return round(frames)
+
+
+def _check_takes(description: ModelDescription, what: str, param: str) -> None:
+    if what not in description.takes:
+        words = what.replace("_", " ")
+        takes = ", ".join(description.takes).replace("_", " ")
+        raise invalid(f"{description.name} takes no {words}; it takes {takes}.", param)
+
+
+def _as_invalid(error: UsageError, param: str | None, code: str = "invalid_value") -> ApiError:
+    return invalid(str(error).replace("\n", " "), param, code)

@@ -1,0 +1,156 @@
+"""Pictures and clips that come in: looked at within limits, written anew, and kept so.
+
+What a client sent is decoded once, in a process of its own with limits on time, memory, pixels
+and frames (see `worldreel.media.guard`); what the rest of worldreel reads was written here.
+"""
+
+import base64
+import binascii
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from worldreel.app.jobs import outward
+from worldreel.app.jobs.folder import Folder
+from worldreel.app.server.problems import invalid, not_found
+from worldreel.app.server.service import Service
+from worldreel.app.server.shapes import ImageReference
+from worldreel.core.errors import WorldreelError
+
+PICTURES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
+PICTURE_MAX_BYTES = 32 * 2**20
+FETCH_S = 10.0
+
+_DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*;base64,", re.IGNORECASE)
+
+
+@contextlib.contextmanager
+def incoming(folder: Folder) -> Iterator[Path]:
+    """An empty folder for one request, removed at the end of the block."""
+    place = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder.aside))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def save_upload(source: IO[bytes], target: Path) -> int:
+    """Writes an upload's bytes to a file; returns how many."""
+    source.seek(0)
+    with open(target, "wb") as file:
+        shutil.copyfileobj(source, file, 2**20)
+    return target.stat().st_size
+
+
+def fetch_picture(service: Service, owner: str, given: ImageReference, target: Path) -> None:
+    """Brings a picture that was only named into a file.
+
+    Raises:
+        ApiError: there is no such file, or the URL is none that is fetched.
+    """
+    param = "input_reference"
+    if given.file_id is not None:
+        upload = service.uploads.get(owner, given.file_id)
+        if upload is None:
+            raise not_found("file", given.file_id, f"{param}.file_id")
+        try:
+            shutil.copyfile(upload.path(service.folder), target)
+        except FileNotFoundError:
+            raise not_found("file", given.file_id, f"{param}.file_id") from None
+        return
+    assert given.image_url is not None
+    url, param = given.image_url, f"{param}.image_url"
+    if url[:5].lower() == "data:":
+        head = _DATA_URL.match(url, 0, 200)
+        if head is None:
+            raise invalid("The data URL is none with base64.", param)
+        try:
+            data = base64.b64decode(url[head.end() :], validate=True)
+        except (binascii.Error, ValueError):
+            raise invalid("The data URL holds no valid base64.", param) from None
+    else:
+        private = service.settings.private_addresses
+        try:
+            answer = outward.request(
+                "GET", url, private=private, timeout_s=FETCH_S, max_bytes=PICTURE_MAX_BYTES
+            )
+        except WorldreelError as error:
+            raise invalid(f"image_url: {error!s}".replace("\n", " "), param) from None
+        if answer.status != 200:
+            raise invalid(f"image_url: the host answered {answer.status}.", param)
+        data = answer.body
+    target.write_bytes(data)
+
+
+def take_picture(source: Path, target: Path, size: tuple[int, int], param: str) -> None:
+    """Looks at a picture of a height and width, and writes it anew as png.
+
+    Raises:
+        ApiError: neither jpg, png nor webp; of another size; damaged or beyond a limit.
+    """
+    from worldreel.media.footage import read_footage
+    from worldreel.media.limits import UPLOAD
+    from worldreel.media.sheet import save_image
+    from worldreel.media.sniff import HEAD_BYTES, sniff
+
+    with open(source, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    try:
+        if sniff(head, "the picture").format not in PICTURES:
+            raise invalid(f"{param}: it is neither jpg, png nor webp.", param)
+        footage = read_footage(source, limits=UPLOAD)
+    except WorldreelError as error:
+        raise _unreadable(error, param, source) from None
+    height, width = footage.frames.shape[1:3]
+    if (height, width) != size:
+        message = f"{param} is {width}x{height}; it must match the size {size[1]}x{size[0]}."
+        raise invalid(message, param)
+    save_image(target, footage.frames[0])
+
+
+def take_clip(
+    source: Path,
+    target: Path,
+    *,
+    fps: float,
+    size: tuple[int, int] | None,
+    longest_s: float,
+    param: str,
+) -> tuple[int, tuple[int, int]]:
+    """Looks at a clip and writes it anew at a rate, and at a size if one is given.
+
+    Returns:
+        its frames, and its height and width.
+
+    Raises:
+        ApiError: no clip, damaged, too long, or beyond a limit.
+    """
+    from worldreel.media.footage import read_footage
+    from worldreel.media.limits import UPLOAD
+    from worldreel.media.write import VideoWriter
+
+    try:
+        footage = read_footage(source, fps=fps, size=size, how="cover", limits=UPLOAD)
+    except WorldreelError as error:
+        raise _unreadable(error, param, source) from None
+    count, height, width = footage.frames.shape[:3]
+    if count < 2:
+        raise invalid(f"{param} is a single picture; it must be a clip.", param)
+    if count / fps > longest_s:
+        message = f"{param} lasts {count / fps:.1f} s; at most {longest_s:g} s are taken."
+        raise invalid(message, param)
+    even = (height - height % 2, width - width % 2)  # what an mp4 can hold
+    with VideoWriter(target, size=even, fps=fps, settings={}) as writer:
+        writer.write(footage.frames[:, : even[0], : even[1]])
+    return count, even
+
+
+def _unreadable(error: WorldreelError, param: str, source: Path) -> Exception:
+    message = str(error).replace("\n", " ").replace(str(source), "the file")
+    if "disk is full" in message:
+        return error
+    return invalid(f"{param}: {message.replace(source.name, 'the file')}", param, "invalid_media")

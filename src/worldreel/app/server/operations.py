@@ -1,0 +1,143 @@
+"""Routes for those who run the server: models, estimates, health, readiness, metrics."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
+
+from worldreel.app.jobs.offered import Offered, offered_models
+from worldreel.app.jobs.video import COMPLETED, FAILED, IN_PROGRESS, QUEUED
+from worldreel.app.server.metrics import gauge
+from worldreel.app.server.problems import not_found
+from worldreel.app.server.service import DISK_SPARE_BYTES, Owner, Served
+from worldreel.app.server.shapes import (
+    MADE_BEFORE_SUMMER,
+    EstimateObject,
+    ModelList,
+    ModelObject,
+)
+from worldreel.app.server.videos import estimate_video
+from worldreel.core.errors import WorldreelError
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """Whether the process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether videos can be accepted and made, and if not, why."""
+
+    ready: bool
+    database: bool
+    workers: int
+    disk_free_bytes: int
+    reasons: list[str]
+
+
+@router.get("/healthz", response_model=Health, tags=["operations"])
+async def healthz() -> Any:
+    """Whether the process answers; touches nothing else."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    tags=["operations"],
+    responses={503: {"model": Readiness, "description": "Not ready."}},
+)
+def readyz(service: Served) -> Any:
+    """Whether the database answers, a worker lives and there is space on the disk."""
+    reasons, database, living = [], True, 0
+    try:
+        service.database.check()
+        living = len(service.workers.living(service.settings.lease_s))
+    except WorldreelError as error:
+        database = False
+        reasons.append(error.message)
+    if database and not living:
+        reasons.append("No worker is alive: videos are accepted, and wait.")
+    free = service.free_bytes()
+    if free < DISK_SPARE_BYTES:
+        reasons.append(f"Only {free:,} bytes of the disk are free.")
+    found = Readiness(
+        ready=not reasons, database=database, workers=living, disk_free_bytes=free, reasons=reasons
+    )
+    return JSONResponse(found.model_dump(), 200 if found.ready else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    tags=["operations"],
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(service: Served) -> Any:
+    """Counters for Prometheus: no names, no prompts."""
+    counts = {status: 0 for status in (QUEUED, IN_PROGRESS, COMPLETED, FAILED)}
+    counts |= service.videos.counts()
+    _, work_s = service.videos.waiting()
+    living = service.workers.living(service.settings.lease_s)
+    by_status = {f'status="{status}"': float(count) for status, count in counts.items()}
+    lines = [
+        *service.metrics.lines(),
+        *gauge("worldreel_videos", "Videos by status.", by_status),
+        *gauge("worldreel_queue_work_seconds", "Reckoned work that waits.", {"": work_s}),
+        *gauge("worldreel_workers", "Workers that are alive.", {"": float(len(living))}),
+        *gauge("worldreel_disk_free_bytes", "Free disk.", {"": float(service.free_bytes())}),
+        *gauge(
+            "worldreel_published_bytes",
+            "Published files.",
+            {"": float(service.videos.used_bytes())},
+        ),
+    ]
+    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+@router.get("/v1/models", response_model=ModelList, tags=["models"])
+def list_models(owner: Owner, service: Served) -> Any:
+    """The names that can be asked for, and what serves them."""
+    models = offered_models(service.settings)
+    return ModelList(data=[_model(models[name]) for name in sorted(models)])
+
+
+@router.get("/v1/models/{model}", response_model=ModelObject, tags=["models"])
+def retrieve_model(model: str, owner: Owner, service: Served) -> Any:
+    """One of them."""
+    found = offered_models(service.settings).get(model)
+    if found is None:
+        raise not_found("model", model, "model")
+    return _model(found)
+
+
+router.post(
+    "/v1/estimates",
+    response_model=EstimateObject,
+    tags=["videos"],
+    openapi_extra={"x-body": "CreateVideo"},
+)(estimate_video)
+
+
+def _model(offered: Offered) -> ModelObject:
+    description = offered.description
+    return ModelObject(
+        id=offered.name,
+        created=MADE_BEFORE_SUMMER,
+        owned_by="worldreel",
+        worldreel={
+            "model": description.name,
+            "version": description.version,
+            "license": description.license,
+            "summary": description.summary,
+            "takes": list(description.takes),
+            "fps": description.fps,
+            "size": {"min": description.size.min, "max": description.size.max},
+            "seconds": {"max": description.seconds.max},
+            "official_sizes": offered.is_alias,
+        },
+    )
