@@ -15,7 +15,10 @@ from worldreel import __version__
 from worldreel.app.commands.doctor import Doctor
 from worldreel.app.commands.evaluate import Evaluate
 from worldreel.app.commands.generate import Generate, Image
+from worldreel.app.commands.keys import Keys
+from worldreel.app.commands.serve import Serve
 from worldreel.app.commands.show import Show
+from worldreel.app.commands.storyboard import Storyboard
 from worldreel.app.commands.train import Train
 from worldreel.app.commands.verbs import (
     Connect,
@@ -29,6 +32,7 @@ from worldreel.app.commands.verbs import (
     Replace,
     Upscale,
 )
+from worldreel.app.commands.worker import Worker
 from worldreel.app.commands.world import World
 from worldreel.core.errors import WorldreelError
 
@@ -45,11 +49,15 @@ Command = (
     | Annotated[Interpolate, subcommand("interpolate")]
     | Annotated[Recut, subcommand("recut")]
     | Annotated[Upscale, subcommand("upscale")]
+    | Annotated[Storyboard, subcommand("storyboard")]
     | Annotated[Show, subcommand("show")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[World, subcommand("world")]
+    | Annotated[Serve, subcommand("serve")]
+    | Annotated[Worker, subcommand("worker")]
+    | Annotated[Keys, subcommand("keys")]
 )
 
 DESCRIPTION = (

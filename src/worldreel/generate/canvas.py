@@ -7,16 +7,16 @@ checked, drawn and saved before anything heavy is loaded.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.errors import UsageError
 from worldreel.core.words import check_text
+from worldreel.media.fit import How
 from worldreel.media.fit import fit as fit_frames
 
-Fit = Literal["cover", "contain", "stretch", "refuse"]
 FRAME_TOLERANCE = 1e-3
 """How far a time may be from a whole frame, in frames: what rounding to 6 digits needs."""
 
@@ -179,7 +179,7 @@ class Canvas:
         noise: float = 0.0,
         mask: NDArray[np.bool_] | None = None,
         xy: tuple[int, int] | None = None,
-        fit: Fit = "refuse",
+        fit: How = "refuse",
         every: int = 1,
         source: str | None = None,
     ) -> "Canvas":
@@ -293,7 +293,7 @@ class Canvas:
         *,
         from_s: float = 0.0,
         to_s: float | None = None,
-        fit: Fit = "refuse",
+        fit: How = "refuse",
         source: str | None = None,
     ) -> "Canvas":
         """The canvas with a picture or clip outside of what is seen, so that shots share it.
@@ -341,6 +341,12 @@ class Canvas:
                 "A loop of a single frame is a picture.", remedy="Make it longer, or no loop."
             )
         return replace(self, is_loop=True)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the canvas as a TOML file, with what is given on it beside it, bit for bit."""
+        from worldreel.generate.board import save_board
+
+        return save_board(self, path)
 
     def __str__(self) -> str:
         from worldreel.generate.diagram import diagram

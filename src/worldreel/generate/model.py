@@ -1,12 +1,14 @@
 """The way in from Python: a model that fills canvases in."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.core.progress import Progress, silent
+from worldreel.generate.board import read_board
 from worldreel.generate.canvas import Canvas
 from worldreel.generate.engine import generate, make_all
 from worldreel.generate.options import Options
@@ -42,6 +44,15 @@ class Model:
         width, height = size or description.size.default
         seconds = description.seconds.default if seconds is None else seconds
         return Canvas(width=width, height=height, seconds=seconds, fps=description.fps)
+
+    def read_canvas(self, path: str | Path) -> Canvas:
+        """The canvas in a TOML file: a storyboard, or what `Canvas.save` wrote.
+
+        Raises:
+            UsageError: no canvas, or one that cannot be; the place in the file is named.
+            WorldreelError: a file that it names cannot be read.
+        """
+        return read_board(path, self.description)
 
     def plan(self, canvas: Canvas | str, **options: Any) -> Plan:
         """What a canvas, or a sentence, will take to make; nothing is made yet.
