@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -81,7 +80,7 @@ def decoder_errors(name: str) -> Iterator[None]:
         raise WorldreelError(
             f"{name} needs more memory than a decoder may take", remedy="Make it smaller."
         ) from error
-    except FFmpegError as error:
-        raise not_readable(name) from error
-    except (SyntaxError, EOFError, ValueError, OSError) as error:  # Pillow's words for damage
+    except WorldreelError:
+        raise
+    except Exception as error:  # parsers of broken files raise whatever breaks first
         raise not_readable(name) from error

@@ -7,6 +7,7 @@ through a pipe as raw bytes; whatever comes is checked again here.
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.media.frame import Frame
-from worldreel.media.limits import Limits
+from worldreel.media.limits import MIB, Limits
 from worldreel.media.regular import open_regular, shown_name
 
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from worldreel.media.child import"
@@ -74,24 +75,21 @@ class Decoding:
 
     def _frame(self, message: dict[str, Any], num_frames: int) -> Frame:
         height, width, channels = message["shape"]
+        times_s = (message["time_s"], message["duration_s"])
         most = max(self._limits.picture_pixels, self._limits.video_pixels)
         is_allowed = (
             all(type(value) is int and value > 0 for value in (height, width))
             and height * width <= most
             and channels in (3, 4)
             and num_frames <= self._limits.num_frames
+            and all(value is None or math.isfinite(value) for value in times_s)
+            and message["turns"] in range(4)
         )
         if not is_allowed:
             self._ended()
         data = self._exactly(height * width * channels)
         pixels: NDArray[np.uint8] = np.frombuffer(data, np.uint8).reshape(height, width, channels)
-        return Frame(
-            pixels,
-            message["time_s"],
-            message["duration_s"],
-            message["turns"],
-            message["is_mirrored"],
-        )
+        return Frame(pixels, *times_s, message["turns"], bool(message["is_mirrored"]))
 
     def _message(self) -> dict[str, Any]:
         while b"\n" not in self._rest:
@@ -100,8 +98,12 @@ class Decoding:
             self._rest += self._some(4096)
         line, _, rest = self._rest.partition(b"\n")
         self._rest = bytearray(rest)
-        message = json.loads(line)
-        if message["kind"] == "error":
+        try:
+            message = json.loads(line)
+            kind = message["kind"]
+        except (ValueError, TypeError, KeyError):
+            self._ended()
+        if kind == "error":
             error = UsageError if message["is_usage"] else WorldreelError
             raise error(message["message"], remedy=message["remedy"])
         return message
@@ -142,7 +144,7 @@ class Decoding:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         code = self._process.returncode
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        if code == -signal.SIGXCPU:
             raise WorldreelError(
                 f"{self._name} takes more processor time to decode than {self._limits.cpu_s} s,"
                 " the limit",
@@ -186,6 +188,13 @@ def guarded(
             environment[key] = os.environ[key]
     handle = open_regular(path)
     try:
+        size_bytes = os.fstat(handle).st_size
+        if size_bytes > limits.file_bytes:
+            raise WorldreelError(
+                f"{name} is {size_bytes / MIB:,.0f} MiB; the limit is"
+                f" {limits.file_bytes / MIB:,.0f} MiB",
+                remedy="Cut it shorter, or export it smaller.",
+            )
         process = subprocess.Popen(
             [
                 sys.executable,

@@ -72,8 +72,10 @@ def lock(limits: Limits) -> None:
     for kind, value in most.items():
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(kind, (value, value))
+            value = min(value, hard - (kind == resource.RLIMIT_CPU))
+        # a second later, so that the signal tells time that is up from memory that ran out
+        most_ever = value + 1 if kind == resource.RLIMIT_CPU else value
+        resource.setrlimit(kind, (value, most_ever))
     if sys.platform == "linux" and platform.machine() == "x86_64":
         _allow_only(list(ALLOWED.values()))
 

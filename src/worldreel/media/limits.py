@@ -12,6 +12,7 @@ class Limits:
     """The most that one file may take; what is beyond is refused, with the value and the limit.
 
     Args:
+        file_bytes: size of the file.
         wall_s: seconds from opening to the last frame.
         cpu_s: seconds of processor time.
         memory_bytes: address space of the decoding process, of which about 210 MiB are
@@ -22,6 +23,7 @@ class Limits:
         frames_bytes: all frames as they are kept, after fitting.
     """
 
+    file_bytes: int = 8192 * MIB
     wall_s: float = 60.0
     cpu_s: int = 60
     memory_bytes: int = 512 * MIB
@@ -42,5 +44,7 @@ class Limits:
             )
 
 
-UPLOAD = Limits(wall_s=10.0, cpu_s=10, num_frames=3_000, frames_bytes=1024 * MIB)
+UPLOAD = Limits(
+    file_bytes=1024 * MIB, wall_s=8.0, cpu_s=8, num_frames=3_000, frames_bytes=1024 * MIB
+)
 """For files from others: a server has more than one to serve."""
