@@ -167,9 +167,9 @@ def test_a_decoder_that_was_taken_over_is_not_believed(picture, monkeypatch, wro
 
 
 def test_processor_time_memory_and_size_have_limits_that_are_named(tmp_path, picture, monkeypatch):
-    Image.new("RGB", (5000, 5000)).save(tmp_path / "large.png")
+    Image.new("RGB", (3500, 3500)).save(tmp_path / "large.png")
     message = refusal(tmp_path / "large.png", Limits(memory_bytes=256 * MIB))
-    assert "needs more memory" in message
+    assert "needs more memory to decode than 256 MiB, the limit" in message
     assert "is 0 MiB; the limit is 0 MiB" in refusal(picture, Limits(file_bytes=1))
     monkeypatch.setattr(guard, "START", BUSY)
     assert "more processor time to decode than 1 s, the limit" in refusal(picture, Limits(cpu_s=1))

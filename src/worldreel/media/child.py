@@ -57,14 +57,6 @@ def main(task_json: str) -> None:
             remedy=error.remedy,
             is_usage=isinstance(error, UsageError),
         )
-    except MemoryError:
-        _say(
-            kind="error",
-            message=f"{task['name']} needs more memory to decode than"
-            f" {limits.memory_bytes / 2**20:,.0f} MiB, the limit",
-            remedy="Make it smaller.",
-            is_usage=False,
-        )
     os._exit(0)  # without the clean-up of libraries that a broken file may have confused
 
 

@@ -44,7 +44,7 @@ def open_source(file: BinaryIO, name: str, limits: Limits) -> Iterator[VideoSour
     file.seek(0)
     sniffed = sniff(head, name)
     with contextlib.ExitStack() as stack:
-        with decoder_errors(name):
+        with decoder_errors(name, limits):
             if sniffed.kind == "picture":
                 if sniffed.format == "WEBP" and (size := webp_size(head)) is not None:
                     check_pixels(name, size, limits.picture_pixels)

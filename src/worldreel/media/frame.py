@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from worldreel.core.errors import WorldreelError
-from worldreel.media.limits import Limits
+from worldreel.media.limits import MIB, Limits
 from worldreel.media.sniff import not_readable
 
 
@@ -68,7 +68,7 @@ def check_frames(name: str, num_frames: int, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def decoder_errors(name: str) -> Iterator[None]:
+def decoder_errors(name: str, limits: Limits) -> Iterator[None]:
     """What Pillow and FFmpeg say of a file, as errors that a person can act on."""
     try:
         yield
@@ -78,7 +78,9 @@ def decoder_errors(name: str) -> Iterator[None]:
         ) from error
     except MemoryError as error:
         raise WorldreelError(
-            f"{name} needs more memory than a decoder may take", remedy="Make it smaller."
+            f"{name} needs more memory to decode than {limits.memory_bytes / MIB:,.0f} MiB,"
+            " the limit",
+            remedy="Make it smaller.",
         ) from error
     except WorldreelError:
         raise

@@ -45,7 +45,7 @@ def describe(source: VideoSource | PictureSource, size_bytes: int) -> VideoInfo:
     Raises:
         WorldreelError: it is cut off or damaged.
     """
-    with decoder_errors(source.name):
+    with decoder_errors(source.name, source.limits):
         if isinstance(source, PictureSource):
             return _describe_picture(source, size_bytes)
         return _describe_video(source.container, source.stream, size_bytes)
@@ -53,7 +53,7 @@ def describe(source: VideoSource | PictureSource, size_bytes: int) -> VideoInfo:
 
 def settings_in(source: VideoSource | PictureSource) -> dict[str, Any] | None:
     """The settings that ``VideoWriter`` embedded in an open file; None if there are none."""
-    with decoder_errors(source.name):
+    with decoder_errors(source.name, source.limits):
         if isinstance(source, PictureSource):
             info, exif = source.image.info, source.image.getexif()
             description = exif.get(embedded.EXIF_IMAGE_DESCRIPTION)

@@ -48,7 +48,7 @@ class PictureSource:
     def frames(self, *, with_alpha: bool) -> Generator[Frame]:
         """The frames in order of time, on black unless ``with_alpha``."""
         time_ms = 0.0
-        with decoder_errors(self.name):
+        with decoder_errors(self.name, self.limits):
             for number in self.numbers:
                 self.image.seek(number)
                 width, height = self.image.size

@@ -51,7 +51,7 @@ class VideoSource:
     def frames(self, *, with_alpha: bool) -> Generator[Frame]:
         """The frames in order of time, on black unless ``with_alpha``; can be had once."""
         number = 0
-        with decoder_errors(self.name):
+        with decoder_errors(self.name, self.limits):
             for frame in self.container.decode(self.stream):
                 number += 1
                 check_frames(self.name, number, self.limits)
