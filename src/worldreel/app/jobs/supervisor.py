@@ -16,7 +16,7 @@ from worldreel.app.jobs.settings import Settings
 from worldreel.app.jobs.workers import WorkerStore, worker_name
 
 LOOK_S = 0.25
-PAUSE_MIN_S, PAUSE_MAX_S = 0.25, 15.0
+PAUSE_MIN_S, PAUSE_MAX_S = 0.25, 4.0
 SOUND_S = 30.0
 """A worker that lived so long is started again without a pause."""
 START_S = 60.0

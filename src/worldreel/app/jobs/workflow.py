@@ -4,10 +4,10 @@ A step that was finished is not done again, whoever goes on with the workflow. S
 what they return is remembered, a failure too.
 """
 
+import errno
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from worldreel.app.jobs.folder import PUBLISHED, VIDEO, Folder, sha256_of
 from worldreel.app.jobs.settings import Settings
 from worldreel.app.jobs.stages import Maker, check
 from worldreel.app.jobs.store import VideoStore
-from worldreel.app.jobs.video import Claim, LostClaim
+from worldreel.app.jobs.video import FAILED, Claim, LostClaim
 from worldreel.app.jobs.workers import WorkerStore
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress
@@ -50,6 +50,10 @@ class Workshop:
     worker: str
     stopping: threading.Event = field(default_factory=threading.Event)
     claims: dict[str, Claim] = field(default_factory=dict)
+    remember: Callable[[str, Callable[[], Outcome]], Outcome] = field(
+        default=lambda name, act: DBOS.run_step({"name": name}, act)
+    )
+    """How a step's result is kept."""
     hurt: Callable[[str], None] = lambda where: None
     """Called between the moves of a job; tests put the worker's death here."""
 
@@ -65,16 +69,21 @@ def register(shop: Workshop) -> Callable[[str], None]:
         if claim is None:
             shop.folder.remove_work(video)
             return
-        shop.claims[video] = claim
-        try:
-            _Job(shop, claim).run()
-        except LostClaim:
-            log.info("%s is no longer ours", video)
-        finally:
-            shop.claims.pop(video, None)
-            _clean_up(shop, video)
+        make(shop, claim)
 
     return make_video
+
+
+def make(shop: Workshop, claim: Claim) -> None:
+    """Makes a video under a claim, to its end or until the claim is lost."""
+    shop.claims[claim.id] = claim
+    try:
+        _Job(shop, claim).run()
+    except LostClaim:
+        log.info("%s is no longer ours", claim.id)
+    finally:
+        shop.claims.pop(claim.id, None)
+        _clean_up(shop, claim.id)
 
 
 class _Job:
@@ -115,7 +124,8 @@ class _Job:
 
     def _step(self, name: str, act: Callable[[], Outcome]) -> Outcome:
         """A step's result, remembered or new; a failure ends the video."""
-        return self._settle(DBOS.run_step({"name": name.split()[0]}, lambda: self._try(name, act)))
+        kept = self.shop.remember(name.split()[0], lambda: self._try(name, act))
+        return self._settle(kept)
 
     def _do(self, name: str, act: Callable[[], Outcome]) -> Outcome:
         """The same without memory, for work whose files were lost."""
@@ -144,12 +154,19 @@ class _Job:
             if "disk is full" in error.message:
                 code = "disk_full"
             return {"failed": [code, str(error).replace("\n", " ")]}
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                return self._broke(name, error)
+            return {"failed": ["disk_full", "The server's disk is full."]}
         except MemoryError:
             return {"failed": ["out_of_memory", "There is not enough memory for this video."]}
         except Exception as error:
-            log.error("stage %s of %s:\n%s", name, self.claim.id, traceback.format_exc())
-            what = type(error).__name__
-            return {"failed": ["internal_error", f"Making the video failed in {name} ({what})."]}
+            return self._broke(name, error)
+
+    def _broke(self, name: str, error: Exception) -> Outcome:
+        log.error("stage %s of %s failed", name, self.claim.id, exc_info=error)
+        what = type(error).__name__
+        return {"failed": ["internal_error", f"Making the video failed in {name} ({what})."]}
 
     def _check(self) -> Outcome:
         from worldreel.weights.catalogue import describe
@@ -239,7 +256,7 @@ def _is_whole(folder: Path, files: dict[str, str]) -> bool:
 def _clean_up(shop: Workshop, video: str) -> None:
     """Frees the disk once a video has ended or is gone."""
     standing = patiently(lambda: shop.store.standing([video])).get(video)
-    if standing is None:
+    if standing is None or standing.status == FAILED:
         shop.folder.remove(video)
     elif standing.ended:
         shop.folder.remove_work(video)
