@@ -15,11 +15,13 @@ from worldreel.diffusion.path import interpolate
 from worldreel.diffusion.schedule import timesteps, wait_at
 from worldreel.diffusion.solvers import integrate
 from worldreel.generate.denoiser import Denoiser
+from worldreel.generate.detail import Detail
 from worldreel.generate.plan import Plan
 from worldreel.generate.stretches import Stretch
 from worldreel.generate.window import (
     Window,
     autocast,
+    encode,
     given_pixels,
     is_uniform,
     log_words,
@@ -80,12 +82,13 @@ def generate(
     made: dict[int, Tensor] = {}
     shown = 0
     last_use = _last_uses(plan)
+    detail = _detail(model, plan)
 
     def show(stop: int) -> Iterator[NDArray[np.uint8]]:
         nonlocal shown
         if shown == 0 < stop:
             progress(0, plan.num_frames, "decode")
-        for chunk in _frames(model, plan, made, shown, stop):
+        for chunk in _frames(model, plan, made, shown, stop, detail):
             shown += len(chunk)
             progress(shown, plan.num_frames, "decode")
             yield chunk
@@ -267,11 +270,16 @@ def _noise(plan: Plan, stretch: Stretch, number: int) -> Tensor:
 
 
 def _frames(
-    model: LoadedModel, plan: Plan, made: dict[int, Tensor], first: int, stop: int
+    model: LoadedModel,
+    plan: Plan,
+    made: dict[int, Tensor],
+    first: int,
+    stop: int,
+    detail: Detail,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames ``first`` to before ``stop`` of the video, decoded or as given."""
     if model.description.stride[0] != 1 or model.description.first_frame_alone:
-        yield from _frames_of_groups(model, plan, made)
+        yield from _frames_of_groups(model, plan, made, detail)
         return
     for start in range(first, stop, DECODE_GROUP):
         frames = range(start, min(start + DECODE_GROUP, stop))
@@ -284,16 +292,16 @@ def _frames(
         chunk = []
         for frame in frames:
             pixels = next(decoded) if frame * plan.keep_every in made else None
-            chunk.append(_with_given(plan, frame, pixels))
+            chunk.append(_with_given(plan, frame, pixels, detail))
         yield np.stack(chunk)
 
 
 def _frames_of_groups(
-    model: LoadedModel, plan: Plan, made: dict[int, Tensor]
+    model: LoadedModel, plan: Plan, made: dict[int, Tensor], detail: Detail
 ) -> Iterator[NDArray[np.uint8]]:
     """All frames of a plan of one stretch, where a latent frame stands for several."""
     if not made:
-        yield np.stack([_with_given(plan, frame, None) for frame in range(plan.num_frames)])
+        yield np.stack([_with_given(plan, frame, None, detail) for frame in range(plan.num_frames)])
         return
     latents = torch.stack([made[frame] for frame in range(plan.num_latent_frames)], 1)[None]
     done = 0
@@ -302,13 +310,15 @@ def _frames_of_groups(
         for pixels in chunk:
             frame, between = divmod(done, plan.keep_every)
             if not between and frame < plan.num_frames:
-                kept.append(_with_given(plan, frame, pixels))
+                kept.append(_with_given(plan, frame, pixels, detail))
             done += 1
         if kept:
             yield np.stack(kept)
 
 
-def _with_given(plan: Plan, frame: int, pixels: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+def _with_given(
+    plan: Plan, frame: int, pixels: NDArray[np.uint8] | None, detail: Detail
+) -> NDArray[np.uint8]:
     """A decoded frame with the given pixels put back as they were given."""
     if not plan.canvas.placements:
         assert pixels is not None
@@ -317,7 +327,16 @@ def _with_given(plan: Plan, frame: int, pixels: NDArray[np.uint8] | None) -> NDA
     if pixels is None:
         assert (level == 0).all(), frame
         return given
-    return np.where((level == 0)[..., None], given, pixels)
+    if (level == 0).all():
+        return given
+    return np.where((level == 0)[..., None], given, detail.add(frame, pixels))
+
+
+def _detail(model: LoadedModel, plan: Plan) -> Detail:
+    def round_trip(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return next(decode(model, encode(model, picture[None])[None]))[0]
+
+    return Detail(plan, lambda frame: given_pixels(plan.canvas, frame)[0], round_trip)
 
 
 def _ready(plan: Plan, shown: int, number: int) -> int:

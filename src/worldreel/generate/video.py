@@ -2,7 +2,6 @@
 
 import base64
 import importlib
-import io
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -145,4 +144,4 @@ def settings_of(model: LoadedModel, plan: Plan) -> dict[str, Any]:
 
 
 def _read(path: Path) -> str:
-    return base64.b64encode(io.FileIO(path).readall()).decode()
+    return base64.b64encode(path.read_bytes()).decode()
