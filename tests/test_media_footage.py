@@ -394,3 +394,12 @@ def test_the_limits_themselves_are_checked():
         Limits(wall_s=0)
     with pytest.raises(UsageError, match="memory_bytes is 1048576"):
         Limits(memory_bytes=MIB)
+
+
+def test_a_video_that_ends_before_its_time_is_said_to(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8)
+    data = encode(tmp_path / "a.mkv", noise, codec="ffv1", pix_fmt="bgr0").read_bytes()
+    (tmp_path / "b.mkv").write_bytes(data[: len(data) // 2])
+    footage = read_footage(tmp_path / "b.mkv")
+    assert 5 < len(footage.frames) < 15
+    assert any("should last 2 s" in note and "may be cut off" in note for note in footage.notes)

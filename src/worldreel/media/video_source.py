@@ -119,7 +119,7 @@ class VideoSource:
         if self.container.streams.audio:
             notes.append("its sound is not read")
         missing_s = self._declared_s() - self._length_s
-        if self._length_s and missing_s > max(1.0, self._declared_s() / 20):
+        if self._length_s and missing_s > max(0.1, self._declared_s() / 20):
             notes.append(
                 f"it should last {self._declared_s():.4g} s and its picture ends after"
                 f" {self._length_s:.4g} s: it may be cut off"
