@@ -44,7 +44,10 @@ class LiveServer:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
         found = re.search(r"http://\S+:(\d+)/v1", line)
-        assert found, f"the server said {line!r}: {self.log_text()[-2000:]}"
+        if found is None:
+            said = f"the server said {line!r}: {self.log_text()[-2000:]}"
+            self.stop()
+            raise AssertionError(said)
         self.port = int(found[1])
         self.url = f"http://127.0.0.1:{self.port}"
 

@@ -7,6 +7,7 @@ not followed.
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -17,7 +18,9 @@ from urllib.parse import urlsplit
 from worldreel.core.errors import UsageError, WorldreelError
 
 CHUNK = 65536
-PORT_MAX = 65535
+HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?")
+SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("64:ff9b:1::/48"))
+"""Reserved for protocols; some versions of Python take parts of them for public."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def parse_url(url: str, *, private: bool) -> Address:
         raise UsageError(f"{shown} is not a URL: it holds spaces or control characters.")
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"{shown} is not an http or https URL.")
+    if ":" not in host and not HOST.fullmatch(host.lower()):
+        raise UsageError(f"{shown} is not a URL: its host is no name.")
     if parts.username or parts.password:
         raise UsageError("A URL with a user and password in it is not taken.")
     if not private:
@@ -100,6 +105,8 @@ def is_public(ip: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+    if any(found in block for block in SPECIAL if block.version == found.version):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
