@@ -3,11 +3,13 @@
 import dataclasses
 import math
 from collections import deque
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worldreel import __version__
 from worldreel.core.errors import UsageError
 from worldreel.core.progress import Progress, silent
 from worldreel.core.randomness import derive_seed
@@ -22,8 +24,11 @@ from worldreel.generate.window import encode
 from worldreel.weights.description import ModelDescription
 from worldreel.weights.load import LoadedModel
 
-CONTEXT = 16
+CONTEXT = 24
 """Latent frames that a step sees of what was made before."""
+CONTEXT_LEVEL = 0.1
+"""The noise level at which that is given: what a step got wrong is not taken for the truth by
+the next (Chen et al. 2407.01392), and objects smear into bands later."""
 NUM_STEPS = 8
 """Inference steps of each token: what two CPU cores do in real time with the default model."""
 
@@ -79,6 +84,26 @@ class Endless:
         """Latent frames that it holds: never more than ``context``."""
         return len(self._made)
 
+    @property
+    def next_length(self) -> int:
+        """Frames that the next step makes."""
+        return self.context + self.patch - len(self._made)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all its frames depend on besides the prompts, in JSON types."""
+        options = self.options
+        return {
+            "negative_prompt": options.negative_prompt,
+            "model": options.model,
+            "seed": options.seed,
+            "num_inference_steps": options.num_inference_steps,
+            "guidance_scale": options.guidance_scale,
+            "context": self.context,
+            "model_version": self.model.description.version,
+            "worldreel": __version__,
+        }
+
     def step(self, prompt: str, progress: Progress = silent) -> NDArray[np.uint8]:
         """The next frames, uint8 sRGB ``t h w 3``: as many as the model has in a token.
 
@@ -117,6 +142,7 @@ class Endless:
                     said[first], from_s=first / self.fps, to_s=stop / self.fps, cut=first > 0
                 )
                 first = stop
+        level = CONTEXT_LEVEL if self.num_steps else 0.0  # what it begins with is right
         seed = self.options.seed
         assert seed is not None
         _, stride_h, stride_w = description.stride
@@ -130,7 +156,9 @@ class Endless:
             num_made_frames=length,
             num_latent_frames=length,
             latent_size=(channels, height // stride_h, width // stride_w),
-            stretches=(Stretch(frames=tuple(range(length)), new=(known, length)),),
+            stretches=(
+                Stretch(frames=tuple(range(length)), new=(known, length), made_level=level),
+            ),
             description=description,
             notes=(),
         )
