@@ -10,6 +10,7 @@ PAGE = Path("docs/cli.md")
 COMMANDS = (
     "",
     "generate",
+    "play",
     "show",
     "doctor",
     "train",

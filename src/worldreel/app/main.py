@@ -16,6 +16,7 @@ from worldreel.app.commands.doctor import Doctor
 from worldreel.app.commands.evaluate import Evaluate
 from worldreel.app.commands.generate import Generate, Image
 from worldreel.app.commands.keys import Keys
+from worldreel.app.commands.play import Play
 from worldreel.app.commands.serve import Serve
 from worldreel.app.commands.show import Show
 from worldreel.app.commands.storyboard import Storyboard
@@ -50,6 +51,7 @@ Command = (
     | Annotated[Recut, subcommand("recut")]
     | Annotated[Upscale, subcommand("upscale")]
     | Annotated[Storyboard, subcommand("storyboard")]
+    | Annotated[Play, subcommand("play")]
     | Annotated[Show, subcommand("show")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Train, subcommand("train")]

@@ -24,11 +24,13 @@ class Stretch:
         frames: the frame of the axis at each position, `FILLER` where there is none.
         new: the positions whose frames are made here, first and one after the last.
         num_shown: positions before ``frames`` that hold a reference.
+        made_level: the noise level at which frames that were made before are given.
     """
 
     frames: tuple[int, ...]
     new: tuple[int, int]
     num_shown: int = 0
+    made_level: float = 0.0
 
     @property
     def made(self) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ def make_window(
     for position, frame in enumerate(stretch.frames, start=shown):
         if frame in made:
             given[0, :, position] = made[frame]
-            level[:, position] = 0
+            level[:, position] = stretch.made_level
         elif (found := _given_at(plan, model, frame)) is not None:
             positions.append(position)
             pictures.append(found[0])
