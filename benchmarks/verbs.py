@@ -34,7 +34,7 @@ from worldreel.world.render import render_clip
 
 Frames = NDArray[np.uint8]
 FPS = 12.0
-GROUPS: tuple[Group, ...] = ("swing", "fall", "roll", "rest")
+GROUPS: tuple[Group, ...] = ("swing", "fall", "roll", "slide")
 
 
 @dataclass(frozen=True)

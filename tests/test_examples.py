@@ -1,20 +1,69 @@
 """Every example runs and does what it says."""
 
+import dataclasses
 import runpy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
+from worldreel.generate import model
 from worldreel.weights.catalogue import packaged_models
+from worldreel.weights.load import LoadedModel, load_model
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+OF_THE_CANVAS = {
+    "first_video": "ball.mp4",
+    "animate_a_picture": "moving.mp4",
+    "extend_a_clip": "longer.mp4",
+    "perfect_loop": "loop.webp",
+    "connect_two_clips": "joined.mp4",
+    "restyle_a_clip": "edited.mp4",
+    "erase_and_expand": "wide.mp4",
+    "more_frames_per_second": "smooth.mp4",
+    "storyboard": "shots.mp4",
+}
+
+needs_toybox = pytest.mark.skipif(
+    "toybox" not in packaged_models(), reason="toybox is not in this checkout"
+)
 
 
-@pytest.mark.skipif("toybox" not in packaged_models(), reason="toybox is not in this checkout")
+@pytest.fixture(autouse=True)
+def of_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One loaded model for all examples, whose default is a sixth of its steps."""
+    monkeypatch.setattr(model, "load_model", few_steps)
+
+
+@lru_cache(maxsize=1)
+def few_steps(name: str) -> LoadedModel:
+    loaded = load_model(name)
+    sampling = dataclasses.replace(loaded.description.sampling, num_inference_steps=4)
+    description = dataclasses.replace(loaded.description, sampling=sampling)
+    return dataclasses.replace(loaded, description=description)
+
+
+def main_of(name: str):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]
+
+
+@needs_toybox
 def test_the_sheet_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
-    example = runpy.run_path(str(EXAMPLES / "twenty_prompts.py"))
-    example["main"](tmp_path / "sheet.png", num_prompts=1)
+    main_of("twenty_prompts")(tmp_path / "sheet.png", num_prompts=1)
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+@needs_toybox
+@pytest.mark.parametrize("name", OF_THE_CANVAS)
+def test_an_example_of_the_canvas_does_what_it_says(name: str, tmp_path: Path) -> None:
+    main_of(name)(tmp_path / OF_THE_CANVAS[name])
+    assert (tmp_path / OF_THE_CANVAS[name]).stat().st_size > 1000
+
+
+@needs_toybox
+def test_a_long_video_can_be_streamed_into_a_file(tmp_path: Path) -> None:
+    main_of("a_minute_and_more")(tmp_path / "long.mp4", 7.0, num_inference_steps=2)
+    assert (tmp_path / "long.mp4").stat().st_size > 1000
 
 
 def test_every_example_is_short() -> None:

@@ -29,22 +29,28 @@ class Show:
     """Print one JSON object instead of lines."""
 
     def run(self) -> int:
-        from worldreel.media.read import probe, read_settings
+        from worldreel.media.footage import describe_file
 
-        facts = asdict(probe(self.file))
+        info, settings = describe_file(self.file)
+        facts = asdict(info)
         height, width = facts.pop("size")
         facts = {"file": self.file, "width": width, "height": height, **facts}
-        try:
-            settings = read_settings(self.file)
-        except WorldreelError:
-            _print_facts(facts, None, as_json=self.json)
-            raise
         _print_facts(facts, settings, as_json=self.json)
+        if settings is None:
+            raise WorldreelError(
+                f"{self.file} carries no settings of worldreel.",
+                remedy="Only files that worldreel wrote carry them, and re-encoding drops them.",
+            )
         return 0
 
 
-def remake_command(settings: dict[str, Any]) -> str:
-    """The command line that makes the same video again, as a shell reads it."""
+def remake_command(settings: dict[str, Any]) -> str | None:
+    """The command line that makes the same video again, as a shell reads it.
+
+    None where more than words was given: pictures and clips are not inside the file.
+    """
+    if "canvas" in settings:
+        return None
     words = ["worldreel", "generate"]
     for option, key in OPTIONS.items():
         if settings.get(key) not in (None, ""):
@@ -67,4 +73,5 @@ def _print_facts(facts: dict[str, Any], settings: dict[str, Any] | None, *, as_j
     if settings is not None:
         for key, value in settings.items():
             print(f"{key:20} {value}")
-        print(remake_command(settings))
+        command = remake_command(settings)
+        print(command or "Made from more than words: see the canvas above.")
