@@ -15,7 +15,7 @@ from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.folder import Folder
 from worldreel.app.jobs.hooks import HookStore
 from worldreel.app.jobs.keys import KeyStore
-from worldreel.app.jobs.settings import Settings
+from worldreel.app.jobs.settings import Settings, check_folder
 from worldreel.app.jobs.store import VideoStore
 from worldreel.app.jobs.uploads import UploadStore
 from worldreel.app.jobs.video import Video
@@ -53,6 +53,7 @@ class Service:
     @classmethod
     def open(cls, settings: Settings) -> "Service":
         """Opens the database, which is made or brought up to date, and the folder."""
+        check_folder(settings.data)
         database = Database(settings.database_url)
         database.upgrade()
         folder = Folder(settings.data)

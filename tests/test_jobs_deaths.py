@@ -1,0 +1,124 @@
+"""Workers that are killed, for real: what they were doing goes on, and nothing is done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.job_bench import NUM_FRAMES, OWNER, Bench, soon
+
+from worldreel.app.jobs.hooks import HookStore
+from worldreel.media.read import read_video
+
+ROOT = Path(__file__).parent.parent
+MOVES = [
+    "check",
+    "plan",
+    "denoise",
+    "stretch 2 of 3",
+    "decode",
+    "before publish",
+    "between rename and commit",
+    "after publish",
+]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path / "data")
+    yield made
+    made.database.close()
+
+
+class Worker:
+    """The dying worker as a process."""
+
+    def __init__(self, bench, log: Path, move: str = "") -> None:
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.dying_worker", str(bench.settings.data), str(log), move],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def status(bench, video):
+    return bench.store.get(OWNER, video).status
+
+
+def test_a_job_whose_worker_is_killed_at_every_move_is_made_and_published_once(bench, tmp_path):
+    """One worker after the other dies at the next move; what was finished is not done again."""
+    HookStore(bench.database).add(
+        OWNER, name="count", url="https://a.example", event_types=["video.completed"]
+    )
+    log = tmp_path / "log"
+    video = bench.admit()
+    for move in MOVES:
+        with Worker(bench, log, move) as worker:
+            assert worker.process.wait(60) == -signal.SIGKILL, move
+    with Worker(bench, log) as worker:
+        soon(lambda: status(bench, video) == "completed")
+        soon(lambda: not bench.folder.work(video).exists())
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(20) == 0
+    found = bench.store.get(OWNER, video)
+    published = bench.folder.published(video, found.published_fence)
+    assert len(read_video(published / "video.mp4")) == NUM_FRAMES
+    (event,) = HookStore(bench.database).due()
+    assert json.loads(event.body)["data"]["id"] == video
+    moves = log.read_text().split("\n")
+    # each stretch ends once, but for the one at whose end the worker died: it is made once more
+    assert [moves.count(f"stretch {n} of 3") for n in (1, 2, 3)] == [1, 2, 1]
+    assert moves.count("plan") == 2 and moves.count("after publish") == 1
+
+
+def test_a_job_that_kills_three_workers_is_failed_and_the_queue_goes_on(bench, tmp_path):
+    poison = bench.admit()
+    for _ in range(3):
+        with Worker(bench, tmp_path / "log", "stretch 1 of 3") as worker:
+            assert worker.process.wait(60) == -signal.SIGKILL
+    after = bench.admit()
+    with Worker(bench, tmp_path / "log"):
+        soon(lambda: status(bench, after) == "completed")
+    found = bench.store.get(OWNER, poison)
+    assert (found.status, found.error_code) == ("failed", "worker_died")
+    assert "died 3 times" in found.error_message and "stretch 1 of 3" in found.error_message
+
+
+def test_a_worker_that_is_asked_to_stop_ends_the_job_in_its_hands(bench, tmp_path):
+    videos = [bench.admit() for _ in range(3)]
+    with Worker(bench, tmp_path / "log") as worker:
+        soon(lambda: status(bench, videos[0]) != "queued")
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(20) == 0
+    standing = [status(bench, video) for video in videos]
+    assert "failed" not in standing
+    with Worker(bench, tmp_path / "log"):
+        for video in videos:
+            soon(lambda video=video: status(bench, video) == "completed")
+    assert {bench.store.get(OWNER, video).beginnings for video in videos} == {1}
+
+
+def test_an_upgrade_keeps_the_queue(bench, tmp_path):
+    """What an older worldreel accepted is made by a newer one: the queue has no version in it."""
+    videos = [bench.admit() for _ in range(2)]
+    with Worker(bench, tmp_path / "log", "plan") as worker:
+        assert worker.process.wait(60) == -signal.SIGKILL
+    bench.database.upgrade()
+    began = time.monotonic()
+    with Worker(bench, tmp_path / "log"):
+        for video in videos:
+            soon(lambda video=video: status(bench, video) == "completed")
+    assert time.monotonic() - began < 30
