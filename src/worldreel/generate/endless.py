@@ -29,7 +29,7 @@ CONTEXT = 24
 CONTEXT_LEVEL = 0.1
 """The noise level at which that is given: what a step got wrong is not taken for the truth by
 the next (Chen et al. 2407.01392), and objects smear into bands later."""
-NUM_STEPS = 8
+NUM_STEPS = 6
 """Inference steps of each token: what two CPU cores do in real time with the default model."""
 
 
@@ -42,7 +42,7 @@ class Endless:
 
     Args:
         model: one whose latents go frame by frame.
-        options: as for any canvas; 8 inference steps where they leave them open.
+        options: as for any canvas; 6 inference steps where they leave them open.
         size: width and height in pixels; the model's own by default.
         context: latent frames that a step sees of what was made before.
         begin: what it begins with, uint8 ``t h w 3`` of that size at the model's rate: its
@@ -73,7 +73,7 @@ class Endless:
         self.context = context
         check_playable(description, self.size, context)
         self.num_steps = 0
-        self._made: deque[tuple[Tensor, str | None]] = deque(maxlen=context)
+        self._made: deque[tuple[Tensor, str | None]] = deque(maxlen=2 * context + self.patch)
         if begin is not None:
             assert begin.shape[1:] == (*reversed(self.size), 3), begin.shape
             latents = encode(model, begin[-context:])
@@ -81,13 +81,13 @@ class Endless:
 
     @property
     def num_remembered(self) -> int:
-        """Latent frames that it holds: never more than ``context``."""
+        """Latent frames that it holds: what a step sees, and what may be taken back before it."""
         return len(self._made)
 
     @property
     def next_length(self) -> int:
         """Frames that the next step makes."""
-        return self.context + self.patch - len(self._made)
+        return self.patch + max(0, self.context - len(self._made))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -107,7 +107,8 @@ class Endless:
     def step(self, prompt: str, progress: Progress = silent) -> NDArray[np.uint8]:
         """The next frames, uint8 sRGB ``t h w 3``: as many as the model has in a token.
 
-        The first step fills the whole window, so that there is something to go on from.
+        The first step fills the whole window, so that there is something to go on from; more
+        than a token is also made after frames were taken back.
 
         Args:
             progress: stage ``denoise``; where it raises, it is as if the step had not begun.
@@ -117,11 +118,23 @@ class Endless:
         """
         check_text("prompt", prompt)
         plan = self.plan(prompt)
-        made = {frame: latent for frame, (latent, _) in enumerate(self._made)}
+        made = {frame: latent for frame, (latent, _) in enumerate(self._seen())}
         latents = make_stretch(self.model, plan, 0, made, progress)
         self._made.extend((latent.clone(), prompt) for latent in latents.unbind(1))
         self.num_steps += 1
         return np.concatenate(list(decode(self.model, latents[None])))
+
+    def take_back(self, num_frames: int) -> None:
+        """Forgets the last frames that were made, as when another prompt comes before they are
+        seen: up to ``context + patch`` of them, which is what one step makes at most.
+        """
+        assert 0 <= num_frames <= min(len(self._made), self.context + self.patch), num_frames
+        for _ in range(num_frames):
+            self._made.pop()
+
+    def cut(self) -> None:
+        """Forgets all that was made: the next step begins anew."""
+        self._made.clear()
 
     def plan(self, prompt: str) -> Plan:
         """The canvas of the next step: what is remembered, and what is free and hears ``prompt``.
@@ -129,10 +142,11 @@ class Endless:
         What is remembered keeps the prompt that it was made with.
         """
         description = self.model.description
-        known, length = len(self._made), self.context + self.patch
+        seen = self._seen()
+        known, length = len(seen), len(seen) + self.next_length
         width, height = self.size
         canvas = Canvas.of_frames(length, width=width, height=height, fps=self.fps)
-        said = [prompt if heard is None else heard for _, heard in self._made]
+        said = [prompt if heard is None else heard for _, heard in seen]
         said += [prompt] * (length - known)
         first = 0
         for stop in range(1, length + 1):
@@ -142,7 +156,7 @@ class Endless:
                     said[first], from_s=first / self.fps, to_s=stop / self.fps, cut=first > 0
                 )
                 first = stop
-        level = CONTEXT_LEVEL if self.num_steps else 0.0  # what it begins with is right
+        level = CONTEXT_LEVEL if self.num_steps else 0.0  # what it began with is right
         seed = self.options.seed
         assert seed is not None
         _, stride_h, stride_w = description.stride
@@ -162,6 +176,10 @@ class Endless:
             description=description,
             notes=(),
         )
+
+    def _seen(self) -> "list[tuple[Tensor, str | None]]":
+        """What the next step sees, with the prompt of each."""
+        return list(self._made)[-self.context :]
 
 
 def check_playable(description: ModelDescription, size: tuple[int, int], context: int) -> None:

@@ -38,6 +38,8 @@ class Cue:
 
     scene: str
     camera: str = ""
+    take: int = 0
+    """Another number is a cut: nothing that was seen is carried over."""
 
     @property
     def prompt(self) -> str:
@@ -45,9 +47,12 @@ class Cue:
         return f"{self.scene.rstrip(' .,;')}, {self.camera}" if self.camera else self.scene
 
     def after(self, key: str) -> "Cue":
-        """What is said after a key: an arrow, ``space``, or a digit; the same for any other."""
+        """What is said after an arrow, ``space``, a digit, or ``c`` for a cut; the same after
+        any other key."""
         if key in CAMERA:
             return replace(self, camera=CAMERA[key])
         if len(key) == 1 and key in "123456789"[: len(SCENES)]:
-            return Cue(SCENES[int(key) - 1])
+            return Cue(SCENES[int(key) - 1], take=self.take)
+        if key == "c":
+            return replace(self, take=self.take + 1)
         return self

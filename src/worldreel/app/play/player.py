@@ -43,9 +43,9 @@ class _Abandoned(Exception):
 class Player:
     """Two threads: one makes frames, one shows each when it is due.
 
-    Little is made ahead, so that what is said is soon seen: a step begins when less than a
-    token waits to be shown, and one that has begun is given up when another cue comes, and
-    made anew with it. Without anybody who watches nothing is made.
+    What is said is heard by the very next frame that is shown: what was made before and not
+    shown yet is taken back, and a step that has begun is given up. Without anybody who watches
+    nothing is made.
 
     Args:
         endless: what makes the frames; nobody else may use it meanwhile.
@@ -61,6 +61,8 @@ class Player:
         self._shown: Shown | None = None
         self._error: BaseException | None = None
         self._seconds_per_frame: deque[float] = deque(maxlen=STEPS_TIMED)
+        self._unwanted = 0
+        """Frames that were made and not shown, and that the next step has to forget."""
         self._watching = 0
         self._stopped = False
         self._changed = threading.Condition()
@@ -92,9 +94,13 @@ class Player:
         return self._cue
 
     def say(self, cue: Cue) -> None:
-        """Says something else: the next step hears it, one that has begun is begun anew."""
+        """Says something else: every frame that is shown from now on has heard it."""
         with self._changed:
+            if cue == self._cue:
+                return
             self._cue = cue
+            self._unwanted += len(self._ready)
+            self._ready.clear()
             self._changed.notify_all()
 
     @property
@@ -155,6 +161,7 @@ class Player:
                 self._changed.notify_all()
 
     def _make(self) -> None:
+        take = self._cue.take
         while True:
             with self._changed:
                 self._changed.wait_for(
@@ -165,6 +172,11 @@ class Player:
                 if self._stopped:
                     return
                 cue = self._cue
+                unwanted, self._unwanted = self._unwanted, 0
+            self._endless.take_back(unwanted)
+            if cue.take != take:
+                self._endless.cut()
+                take = cue.take
 
             def go_on(done: int, total: int, stage: str, cue: Cue = cue) -> None:
                 if self._stopped or self._cue != cue:
@@ -178,7 +190,10 @@ class Player:
             taken = time.monotonic() - began
             with self._changed:
                 self._seconds_per_frame.append(taken / len(frames))
-                self._ready.extend((frame, cue.prompt) for frame in frames)
+                if self._cue == cue:
+                    self._ready.extend((frame, cue.prompt) for frame in frames)
+                else:
+                    self._unwanted += len(frames)
                 self._changed.notify_all()
 
     def _show(self) -> None:
@@ -187,17 +202,18 @@ class Player:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped or (self._watching and self._ready))
+                # frames that are made more slowly are spread evenly, not shown in bursts
+                interval = 1 / (self.fps * min(1.0, self.speed or 1.0))
+                next_due = max(due + interval, time.monotonic())
+                self._changed.wait_for(
+                    lambda: self._stopped or not self._ready, next_due - time.monotonic()
+                )
                 if self._stopped:
                     return
+                if not self._ready:  # taken back
+                    continue
+                due = next_due
                 frame, prompt = self._ready.popleft()
-                speed = self.speed or 1.0
-                self._changed.notify_all()
-            # frames that are made more slowly are spread evenly, not shown in bursts
-            interval = 1 / (self.fps * min(1.0, speed))
-            due = max(due + interval, time.monotonic())
-            with self._changed:
-                if self._changed.wait_for(lambda: self._stopped, due - time.monotonic()):
-                    return
                 self._shown = Shown(number=number, frame=frame, prompt=prompt)
                 self._changed.notify_all()
             self.seen.add(frame, prompt)

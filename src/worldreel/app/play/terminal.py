@@ -11,7 +11,7 @@ from worldreel.core.errors import WorldreelError
 from worldreel.core.words import PROMPT_MAX
 
 ROWS_BELOW = 2
-HELP = "enter: new prompt   1-9: scenes   arrows, space: camera   s: save   q: quit"
+HELP = "enter: new prompt   1-9: scenes   arrows, space: camera   c: cut   s: save   q: quit"
 WAIT_S = 0.02
 """How long keys are waited for before the next frame is looked for."""
 
