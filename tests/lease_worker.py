@@ -5,6 +5,7 @@ python -m tests.lease_worker DATA URL NAME LOG HANG
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 from tests.job_bench import QuickMaker
@@ -15,7 +16,7 @@ from worldreel.app.jobs.worker import Worker
 LEASE_S = 2.0
 
 
-def main(data: str, url: str, name: str, log: str, hang: str) -> None:
+def main(data: str, url: str, name: str, log: str, how: str) -> None:
     settings = Settings(data=Path(data), database=url or None, lease_s=LEASE_S, poll_s=0.05)
     worker = Worker(settings, name)
     maker = QuickMaker(num_stretches=1)
@@ -23,9 +24,12 @@ def main(data: str, url: str, name: str, log: str, hang: str) -> None:
     worker.shop.maker = maker
 
     def hurt(where: str) -> None:
-        with open(log, "a") as file:
-            file.write(f"{name} {where}\n")
-        if hang and where == "denoise":
+        if how == "slow":
+            time.sleep(0.1)
+        elif log:
+            with open(log, "a") as file:
+                file.write(f"{name} {where}\n")
+        if how == "hang" and where == "denoise":
             threading.Event().wait()
 
     worker.shop.hurt = hurt
