@@ -286,6 +286,19 @@ def test_a_metric_that_cannot_tell_floor_from_ceiling_is_marked(results):
     assert "6.0<small>under 10</small>" in blunt
 
 
+def test_what_is_not_sharp_on_a_further_split_is_named(results):
+    blunt, sharp = (
+        dataclasses.replace(metric(50, floor=floor), split="unseen") for floor in (8, 100)
+    )
+    law = dataclasses.replace(results.laws[0], name="falling", metrics=(metric(50), blunt))
+    told = dataclasses.replace(results, laws=(law,), splits=("within", "unseen"), scaling=())
+    words = Page(html_report(told)).words
+    assert "On unseen fewer than 10 intervals lie between floor and ceiling of: falling" in words
+    law = dataclasses.replace(law, metrics=(metric(50), sharp))
+    words = Page(html_report(dataclasses.replace(told, laws=(law,)))).words
+    assert "On unseen every metric is as sharp as is asked for." in words
+
+
 # clips
 
 

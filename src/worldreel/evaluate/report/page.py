@@ -23,6 +23,7 @@ from worldreel.evaluate.report.words import (
     Finding,
     clips_text,
     lede,
+    number,
     seconds_text,
     where_it_fails,
 )
@@ -159,6 +160,24 @@ def _measured(results: Results) -> str:
         f"<p>A metric whose floor lies fewer than {TOLD_APART:g} of the ceiling\u2019s intervals "
         "from its ceiling cannot tell much; such figures are marked.</p>"
         + trust_table(results.laws, results.splits[0])
+        + "".join(_blunt(results, split) for split in results.splits[1:])
+    )
+
+
+def _blunt(results: Results, split: str) -> str:
+    """What cannot be told apart on a split whose table of sharpness is not shown."""
+    found = [
+        f"{law.name}, {metric.label}"
+        + (f" ({number(metric.intervals_apart, 1)})" if metric.intervals_apart else "")
+        for law in results.laws
+        for metric in law.metrics
+        if metric.split == split and metric.is_told_apart is False
+    ]
+    if not found:
+        return f"<p>On <b>{escape(split)}</b> every metric is as sharp as is asked for.</p>"
+    return (
+        f"<p>On <b>{escape(split)}</b> fewer than {TOLD_APART:g} intervals lie between floor and "
+        f"ceiling of: {escape('; '.join(found))}.</p>"
     )
 
 
