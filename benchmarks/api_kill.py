@@ -109,7 +109,7 @@ def main() -> int:
     server.wait_until_ready()
     again: dict[str, list[float]] = {"server": [], "worker": []}
     for number in range(options.kills):
-        time.sleep(chance.uniform(0.0, 8.0))
+        time.sleep(chance.uniform(0.0, 5.0))
         before, at = works(data), time.monotonic()
         victims = server.children()
         if victims and chance.random() < 0.5:
@@ -157,7 +157,7 @@ def main() -> int:
         "accepted": len(asker.accepted),
         "completed": sum(row[0] == "completed" for row in rows.values()),
         "lost": len(lost),
-        "how": [rows.get(v) for v in lost][:20],
+        "how": [rows.get(v) for v in lost][:5],
         "published_twice": sum(count > 1 for count in published.values()),
         "published_never_announced": sum(v not in published for v in rows if rows[v][2]),
         "not_whole": len(broken),

@@ -69,6 +69,15 @@ def check(wish: Wish, description: ModelDescription) -> Estimate:
     )
 
 
+def import_heavy() -> None:
+    """Imports what the stages need, so that threads find it whole."""
+    import worldreel.app.jobs.pictures
+    import worldreel.generate.engine
+    import worldreel.generate.understanding
+    import worldreel.media.footage
+    import worldreel.weights.load  # noqa: F401
+
+
 class Maker:
     """Makes videos, one at a time, with one model in memory."""
 

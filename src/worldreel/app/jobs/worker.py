@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.folder import Folder
 from worldreel.app.jobs.settings import Settings, check_folder
-from worldreel.app.jobs.stages import Maker
+from worldreel.app.jobs.stages import Maker, import_heavy
 from worldreel.app.jobs.store import VideoStore
 from worldreel.app.jobs.sweeper import Sweeper
 from worldreel.app.jobs.video import workflow_id
@@ -79,6 +79,9 @@ class Worker:
     def begin(self) -> None:
         """Starts everything; returns at once."""
         self.workers.beat(self.name, self.process, first=True)
+        lease_s = self.settings.lease_s
+        self._often(self._beat, lease_s / BEATS_PER_LEASE)
+        import_heavy()  # before any other thread needs it: Python's imports may lock each other out
         launch(self.settings, self.name, lambda: setattr(self, "_make_video", register(self.shop)))
         DBOS.register_queue(
             QUEUE,
@@ -86,8 +89,6 @@ class Worker:
             polling_interval_sec=self.settings.poll_s,
             on_conflict="always_update",
         )
-        lease_s = self.settings.lease_s
-        self._often(self._beat, lease_s / BEATS_PER_LEASE)
         self._often(self._dispatch, self.settings.poll_s)
         self._often(self._take_over, lease_s / BEATS_PER_LEASE)
         self._often(self._mend, lease_s)

@@ -1,12 +1,12 @@
 """The application: routes, caps, metrics and what runs beside them."""
 
 import contextlib
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from worldreel import __version__
@@ -41,7 +41,8 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
         postman = webhooks.Postman(service)
         if posts:
             postman.start()
-        threading.Thread(target=_warm_up, daemon=True).start()
+        # before any request's thread needs it: Python's imports may lock each other out
+        await run_in_threadpool(_import_heavy)
         yield
         if posts:
             postman.stop()
@@ -107,7 +108,8 @@ class _Measured:
         await self._app(scope, receive, sending)
 
 
-def _warm_up() -> None:
-    """Imports what the first request would wait for."""
+def _import_heavy() -> None:
+    """Imports what requests need, so that their threads find it whole."""
     import worldreel.generate.plan
-    import worldreel.media.footage  # noqa: F401
+    import worldreel.media.footage
+    import worldreel.media.sheet  # noqa: F401
