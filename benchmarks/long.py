@@ -70,11 +70,16 @@ def colours(frames: np.ndarray, fps: float) -> set[str]:
 
 def holding(model: Model, num_seeds: int, seconds: float) -> dict[str, Any]:
     """The share of seeds whose colours at the end are those of the beginning."""
-    names, held, asked = list(COLORS), [], []
+    names, held, asked, seams = list(COLORS), [], [], []
     for seed in range(num_seeds):
         color = names[seed % len(names)]
         prompt = PROMPTS[seed % len(PROMPTS)].format(color=color, floor=FLOORS[seed % len(FLOORS)])
-        frames = model.generate(model.canvas(seconds).say(prompt), seed=seed).frames
+        video = model.generate(model.canvas(seconds).say(prompt), seed=seed)
+        frames = video.frames
+        luma = frames.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+        steps = np.abs(np.diff(luma, axis=0)).mean(axis=(1, 2))
+        starts = [stretch.made[0] for stretch in video.plan.stretches[1:]]
+        seams.append(float(np.median(steps[np.array(starts) - 1]) / np.median(steps)))
         span = round(4 * model.description.fps)
         first, last = (colours(part, 12) for part in (frames[:span], frames[-span:]))
         held.append(first == last and bool(first))
@@ -84,6 +89,7 @@ def holding(model: Model, num_seeds: int, seconds: float) -> dict[str, Any]:
         "num_seeds": num_seeds,
         "seconds": seconds,
         "held": sum(held),
+        "step_at_seams_over_median_step": round(float(np.mean(seams)), 2),
         "colour_that_was_asked_for_at_the_end": sum(asked),
     }
 

@@ -167,7 +167,13 @@ def _stretches(
         is_ring=canvas.is_loop,
         shown=shown,
     )
-    return plan_stretches(axis, window=window, context=min(context, window // 2 - 1), patch=patch)
+    return plan_stretches(
+        axis,
+        window=window,
+        context=min(context, window // 2 - 1),
+        patch=patch,
+        context_level=description.sampling.context_level,
+    )
 
 
 def _needed(

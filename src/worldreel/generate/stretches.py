@@ -7,7 +7,7 @@ or were made before. On a ring the last stretch sees the beginning of the first.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,9 @@ class Axis:
     shown: NDArray[np.int64] | None = None
 
 
-def plan_stretches(axis: Axis, *, window: int, context: int, patch: int) -> tuple[Stretch, ...]:
+def plan_stretches(
+    axis: Axis, *, window: int, context: int, patch: int, context_level: float = 0.0
+) -> tuple[Stretch, ...]:
     """The windows that make all needed frames of an axis, in the order in which they are made.
 
     Args:
@@ -68,6 +70,8 @@ def plan_stretches(axis: Axis, *, window: int, context: int, patch: int) -> tupl
         context: how many made or given frames a stretch sees beside its new ones, where there
             are as many; more where the window has room.
         patch: frames per token; the length of a window is a multiple of it.
+        context_level: the noise level at which frames that were made before are given to a
+            stretch that goes on from them; one that leads back to them sees them clean.
     """
     assert window % patch == 0 and 0 < 2 * context < window, (window, context, patch)
     stretches: list[Stretch] = []
@@ -75,7 +79,8 @@ def plan_stretches(axis: Axis, *, window: int, context: int, patch: int) -> tupl
     for low, high in _shots(axis):
         for start, stop in _runs(axis, low, high, bridge=context):
             for stretch in _fill(axis, (low, high), (start, stop), done, window, context, patch):
-                stretches.append(stretch)
+                leads_back = any(frame != FILLER for frame in stretch.frames[stretch.new[1] :])
+                stretches.append(replace(stretch, made_level=0.0 if leads_back else context_level))
                 done[list(stretch.made)] = True
     return tuple(stretches)
 

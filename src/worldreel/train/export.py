@@ -81,6 +81,7 @@ def export_model(
             guidance_interval=sample.guidance_interval,
             shift=sample.shift,
             solver="euler" if sample.solver == "euler" else "unipc",
+            context_level=sample.context_level,
         ),
         text=TextEncoding(encoder="minilm", num_tokens=num_tokens),
         transformer=plain(recipe.model),

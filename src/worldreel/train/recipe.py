@@ -255,8 +255,11 @@ class SampleConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     shift: float = 1.0
     solver: str = "euler"
+    context_level: float = 0.0
+    """The noise on what a stretch of a long video sees of the one before."""
 
     def __post_init__(self) -> None:
+        _within(self, "context_level", 0.0, 1.0)
         _within(self, "num_clips", 1, 64)
         _within(self, "num_inference_steps", 1, 1000)
         _within(self, "guidance_scale", 0.0, 100.0)

@@ -67,8 +67,12 @@ class Sampling:
     """The times between which guidance is applied, 0 data and 1 noise, both included."""
     shift: float = 1.0
     solver: Literal["euler", "unipc"] = "unipc"
+    context_level: float = 0.0
+    """The noise level at which a stretch sees what was made before it: a little noise, where it
+    was trained with that, keeps a mistake from being taken for the truth by the next stretch."""
 
     def __post_init__(self) -> None:
+        _check("sampling.context_level", self.context_level, 0, 1)
         _check("sampling.num_inference_steps", self.num_inference_steps, 1, 200)
         _check("sampling.guidance_scale", self.guidance_scale, 0, 20)
         _check("sampling.guidance_interval", self.guidance_interval[1], 0, 1)
