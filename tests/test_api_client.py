@@ -351,3 +351,32 @@ def test_the_asynchronous_client_does_the_same(server):
                 await client.videos.create(prompt="")
 
     asyncio.run(all_of_it())
+
+
+def test_a_canvas_is_made_as_it_says(client, made):
+    canvas = {
+        "size": [96, 96],
+        "loop": True,
+        "shot": [
+            {"prompt": "a red ball falls", "seconds": 1, "clip": made.id},
+            {"prompt": "it bounces", "seconds": 0.5, "transition": "blend"},
+        ],
+    }
+    extra = {**FAST, "canvas": json.dumps(canvas)}
+    video = client.videos.create(prompt="a loop", model="toybox", extra_body=extra)
+    assert (video.size, video.seconds) == ("96x96", "1.5")
+    video = client.videos.poll(video.id, poll_interval_ms=100)
+    assert video.status == "completed", video.error
+    frames, source = (read_video_of(client, one) for one in (video, made))
+    assert len(frames) == 18
+    assert abs(frames[:12].astype(int) - source.astype(int)).mean() < 4
+
+
+@pytest.mark.parametrize(
+    "canvas",
+    ["size = [96", "nothing = 1", '[[place]]\nfile = "/etc/passwd"', "[[shot]]\nprompt = 1",
+     {"place": [{"file": "../../x"}]}, {"size": [95, 96]}, {"seconds": 1e9}, {"shot": 1}],
+)  # fmt: skip
+def test_a_canvas_that_cannot_be_is_a_bad_request(client, canvas):
+    with pytest.raises((openai.BadRequestError, openai.NotFoundError)):
+        client.videos.create(prompt="x", model="toybox", extra_body={"canvas": canvas, **FAST})

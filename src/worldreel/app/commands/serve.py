@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "WORLDREEL_API_KEY"
 GIB = 2**30
 GOODBYE_S = 10
+BACKLOG = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class Serve:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GOODBYE_S,
-            backlog=2048,
+            backlog=BACKLOG,
         )
         supervisor = Supervisor(service.database, settings, self._words(), self.workers)
         host, port = listener.getsockname()[:2]
@@ -210,6 +211,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)  # who comes before the server is ready waits
     except OSError as error:
         raise UsageError(
             f"The server cannot listen on {host}, port {port}: {error.strerror or error}.",

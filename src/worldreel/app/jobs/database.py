@@ -14,6 +14,7 @@ from worldreel.core.errors import WorldreelError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 30_000
+IDLE_MS = 10_000
 MIGRATION_LOCK = 0x776F726C
 ADMISSION_LOCK = 0x7265656C
 """Numbers of Postgres' advisory locks: one at a time migrates, and one at a time is admitted."""
@@ -38,7 +39,11 @@ class Database:
                 event.listen(engine, "connect", _set_up_sqlite)
             event.listen(self._writing, "begin", _begin_immediate)
         else:
-            engine = sa.create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=True)
+            # a process that freezes inside a transaction must not hold its rows for ever
+            options = {"options": f"-c idle_in_transaction_session_timeout={IDLE_MS}"}
+            engine = sa.create_engine(
+                url, pool_size=20, max_overflow=40, pool_pre_ping=True, connect_args=options
+            )
             self._reading = self._writing = engine
 
     @contextlib.contextmanager

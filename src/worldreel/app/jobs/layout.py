@@ -1,5 +1,7 @@
 """From a wish to the canvas that the model fills in."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,23 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.app.jobs.video import Given, Wish
+from worldreel.weights.description import ModelDescription
 
 if TYPE_CHECKING:
     from worldreel.generate.canvas import Canvas
 
 
-def lay_out(wish: Wish, inputs: Path | None) -> "Canvas":
+BOARD_FILE = re.compile(r"canvas-[0-9]{1,3}\.[a-z0-9]{2,4}")
+"""How files are called that a canvas names: worldreel's names, put in the place of ids."""
+
+
+def lay_out(wish: Wish, inputs: Path | None, description: ModelDescription) -> "Canvas":
     """The canvas of a wish.
 
     Args:
         inputs: the folder of what is given; None lays out black pictures of the same shape,
-            which is enough to tell what the model can do and what it will cost.
+            which is enough to tell what the model can do and what it will cost; a wish with a
+            canvas of its own needs it.
 
     Raises:
         UsageError: it cannot be laid out so.
     """
     from worldreel.generate.canvas import Canvas
 
+    if wish.canvas is not None:
+        assert inputs is not None
+        return read_canvas(wish.canvas, wish.prompt, inputs, description)
     size = wish.height, wish.width
     num_frames = wish.num_seen + wish.num_frames
     canvas = Canvas.of_frames(num_frames, width=wish.width, height=wish.height, fps=wish.fps)
@@ -40,6 +51,22 @@ def lay_out(wish: Wish, inputs: Path | None) -> "Canvas":
         else:
             canvas = canvas.place(_pixels(inputs, given, size), noise=wish.noise)
     return canvas
+
+
+def read_canvas(text: str, prompt: str, inputs: Path, description: ModelDescription) -> "Canvas":
+    """The canvas in a JSON text, as `worldreel.generate.board` describes it.
+
+    Args:
+        prompt: what is said where the canvas itself says nothing.
+    """
+    from worldreel.generate.board import parse_board
+
+    def find(name: str) -> Path:
+        assert BOARD_FILE.fullmatch(name), name
+        return inputs / name
+
+    canvas = parse_board(json.loads(text), description, find)
+    return canvas if canvas.spans else canvas.say(prompt)
 
 
 def clip_frames(inputs: Path, given: Given, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:

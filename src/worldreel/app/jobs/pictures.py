@@ -88,6 +88,11 @@ class Showing:
         return np.asarray(sheet)
 
 
+def save_small(path: Path, frame: NDArray[np.uint8]) -> None:
+    """Writes a frame, uint8 ``h w 3``, as a small picture."""
+    save_image(path, _within(frame, CELL_PIXELS))
+
+
 def _within(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The frame, reduced where its longer side is above ``side`` pixels."""
     height, width = frame.shape[:2]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worldreel import __version__
+from worldreel.app.jobs.folder import PREVIEW
 from worldreel.app.jobs.layout import clip_frames, lay_out
 from worldreel.app.jobs.video import Wish
 from worldreel.core.progress import Progress
@@ -46,13 +47,16 @@ class Estimate:
     notes: tuple[str, ...]
 
 
-def check(wish: Wish, description: ModelDescription) -> Estimate:
-    """What a wish costs, if the model can do it; what is given is not looked at.
+def check(wish: Wish, inputs: Path, description: ModelDescription) -> Estimate:
+    """What a wish costs, if the model can do it.
+
+    Args:
+        inputs: the folder of what is given; looked into for a wish with a canvas alone.
 
     Raises:
         UsageError: the model cannot do it, with what it can.
     """
-    plan = _plan(wish, None, description)
+    plan = _plan(wish, inputs if wish.canvas else None, description)
     made = plan.num_made_frames * wish.width * wish.height
     shown = _total_frames(wish) * wish.shown_width * wish.shown_height
     work_s = (
@@ -147,6 +151,7 @@ class Maker:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_target(target) as part:
             save_file({"latents": latents.float().cpu().contiguous()}, part)
+        _save_preview(model, latents, target.with_name(PREVIEW))
 
     def decode(
         self,
@@ -219,6 +224,18 @@ def _total_frames(wish: Wish) -> int:
     return wish.num_frames + (wish.clip.num_frames if wish.kind == "extend" else 0)
 
 
+def _save_preview(model: "LoadedModel", latents: "Tensor", target: Path) -> None:
+    """A small picture out of the middle of a stretch, for those who watch."""
+    from worldreel.app.jobs.pictures import save_small
+    from worldreel.generate.engine import decode
+
+    if model.description.stride[0] != 1 or model.description.first_frame_alone:
+        return  # a latent frame is no picture by itself there
+    middle = latents.shape[1] // 2
+    frames = next(decode(model, latents[None, :, middle : middle + 1]))
+    save_small(target, frames[0])
+
+
 def _read(path: Path) -> "Tensor":
     from safetensors.torch import load_file
 
@@ -240,7 +257,7 @@ def _plan(wish: Wish, inputs: Path | None, description: ModelDescription) -> "Pl
         spare_s = (wish.num_seen if wish.kind == "extend" else wish.num_frames) / wish.fps
         longer = dataclasses.replace(description.seconds, max=description.seconds.max + spare_s)
         description = dataclasses.replace(description, seconds=longer)
-    return make_plan(lay_out(wish, inputs), options, description)
+    return make_plan(lay_out(wish, inputs, description), options, description)
 
 
 def _settings(wish: Wish, description: ModelDescription) -> dict[str, Any]:

@@ -171,10 +171,10 @@ class _Job:
     def _check(self) -> Outcome:
         from worldreel.weights.catalogue import describe
 
-        check(self.wish, describe(self.wish.model))
         missing = [g.file for g in self.wish.given if not (self.work / g.file).is_file()]
         if missing:
             return {"failed": ["input_lost", "What was given with the video is gone."]}
+        check(self.wish, self.work, describe(self.wish.model))
         return {}
 
     def _plan(self) -> Outcome:
@@ -188,6 +188,7 @@ class _Job:
         def act() -> Outcome:
             progress = self._progress(MADE_AT + share * number, share)
             self.shop.maker.stretch(self.wish, self.work, number, before, target, progress)
+            self._patiently(lambda: self.shop.store.report(self.claim, previews=number + 1))
             return {"sha256": sha256_of(target)}
 
         return act

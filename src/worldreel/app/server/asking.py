@@ -8,18 +8,20 @@ from typing import Any
 
 from worldreel.app.jobs import sizes, stages
 from worldreel.app.jobs.folder import VIDEO, link_or_copy
+from worldreel.app.jobs.layout import read_canvas
 from worldreel.app.jobs.offered import Offered, find_offered
 from worldreel.app.jobs.video import COMPLETED, Given, NewVideo, Video, Wish, new_id
+from worldreel.app.server.boards import bring_canvas
 from worldreel.app.server.intake import fetch_picture, take_clip, take_picture
 from worldreel.app.server.problems import ApiError, invalid, not_found
 from worldreel.app.server.service import Service
 from worldreel.app.server.shapes import CreateVideo, EditVideo, ExtendVideo, HowToMake, RemixVideo
-from worldreel.core.errors import UsageError
+from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.randomness import random_seed
 from worldreel.weights.description import ModelDescription
 
 FIRST_FRAME, CLIP = "first.png", "clip.mp4"
-EDIT_NOISE = 0.7
+EDIT_STRENGTH = 0.5
 """How far an edit leaves its clip unless the client says otherwise."""
 CLIP_MAX_S = 120.0
 """The longest clip that is edited or extended."""
@@ -50,6 +52,8 @@ class Asking:
             ApiError: something cannot be, with what can.
         """
         offered = self._offered(body.model)
+        if body.canvas is not None:
+            return self._on_canvas(body, offered, upload)
         render = self._render(offered, body.size)
         fps, num_frames = self._frames(offered, body)
         description = offered.description
@@ -96,10 +100,13 @@ class Asking:
         upload: Path | None = None,
     ) -> NewVideo:
         """A video from another one: its frames, given loosely."""
+        from worldreel.generate.verbs import noise_of
+
         base = self._base(source, upload)
         description = base.offered.description
         _check_takes(description, "clip", "video")
-        noise = EDIT_NOISE if body.strength is None else body.strength
+        strength = EDIT_STRENGTH if body.strength is None else body.strength
+        noise = noise_of(strength, description.sampling.shift)
         wish = replace(
             base.wish,
             kind="edit",
@@ -136,6 +143,40 @@ class Asking:
         )
         total = sizes.show_seconds((clip.num_frames + wish.num_frames) / fps)
         return self._new(wish, base.model, base.size, total, description)
+
+    def _on_canvas(self, body: CreateVideo, offered: Offered, upload: Path | None) -> NewVideo:
+        """A video on the client's own canvas."""
+        assert body.canvas is not None
+        description, taken = offered.description, [body.size, body.seconds, body.fps]
+        others = [*taken, body.num_frames, body.input_reference, body.characters, upload]
+        if any(other is not None for other in others):
+            message = "A canvas says size, duration and what is given by itself."
+            raise invalid(f"{message} Leave everything beside it out but how it is made.", "canvas")
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(bring_canvas(self, body.canvas))
+        try:
+            with self.service.media:
+                canvas = read_canvas(text, body.prompt, self.inputs, description)
+        except WorldreelError as error:
+            raise invalid(f"canvas: {error!s}".replace("\n", " "), "canvas") from None
+        wish = Wish(
+            kind="create",
+            model=offered.model,
+            model_name=description.name,
+            prompt=body.prompt,
+            fps=canvas.fps,
+            num_frames=canvas.num_frames,
+            width=canvas.width,
+            height=canvas.height,
+            shown_width=canvas.width,
+            shown_height=canvas.height,
+            canvas=text,
+            **_how(body),
+        )
+        size = f"{canvas.width}x{canvas.height}"
+        return self._new(
+            wish, body.model, size, sizes.show_seconds(canvas.num_frames / canvas.fps), description
+        )
 
     def source(self, video: str, param: str = "video") -> Video:
         """A finished video of the owner; raises ApiError where there is none."""
@@ -276,7 +317,7 @@ class Asking:
         self, wish: Wish, model: str, size: str, seconds: str, description: ModelDescription
     ) -> NewVideo:
         try:
-            estimate = stages.check(wish, description)
+            estimate = stages.check(wish, self.inputs, description)
         except UsageError as error:
             raise _as_invalid(error, None) from None
         wish = replace(wish, notes=tuple(dict.fromkeys(estimate.notes)))

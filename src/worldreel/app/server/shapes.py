@@ -14,6 +14,7 @@ from worldreel.core.randomness import SEED_MAX
 PROMPT_MAX = 32_000
 IMAGE_URL_MAX = 20_971_520
 CHARACTERS_MAX = 2
+CANVAS_MAX = 1_000_000
 MADE_BEFORE_SUMMER = 1759708800
 """When Sora 2 came out: the date that OpenAI's list of models gave it."""
 
@@ -95,6 +96,11 @@ class CreateVideo(HowToMake):
     characters: Annotated[list[CharacterReference], Field(max_length=CHARACTERS_MAX)] | None = None
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
     num_frames: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    canvas: Annotated[str, Field(min_length=1, max_length=CANVAS_MAX)] | dict[str, Any] | None = (
+        None
+    )
+    """A canvas file as text, TOML or JSON, or its values as an object (not in a form, where
+    numbers would come as text); files in it are ids of files, videos and characters here."""
 
 
 class EditVideo(HowToMake):
