@@ -295,7 +295,8 @@ def test_the_terminal_paints_takes_a_prompt_and_ends_with_q(typist):
         typist.write = write  # type: ignore[method-assign]
         window.run()
     text = "".join(painted)
-    assert HALF in text and f"\x1b[24;1H\x1b[1m{CUBE}\x1b[0m" in text
+    assert HALF in text and f"\x1b[24;1H\x1b[1m{CUBE} " in text
+    assert "q: quit" in text and "frames/s" in text, "both fit into 80 columns"
     rows = [int(row) for row in re.findall(r"\x1b\[(\d+);\d+H", text)]
     assert min(rows) >= 1 and max(rows) == 24
 
@@ -352,7 +353,7 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(options, message):
 def test_keys_say_scenes_and_camera_moves_and_others_say_nothing():
     cue = Cue(BALL + ".")
     assert cue.after("left").after("up").prompt == f"{BALL}, {CAMERA['up']}"
-    assert cue.after("2").prompt == SCENES[1]
+    assert cue.after("2") == Cue(SCENES[1], take=1), "a scene begins with a cut"
     assert cue.after("x") == cue and cue.after("0") == cue
     assert cue.after("c").prompt == cue.prompt and cue.after("c") != cue
 
@@ -448,3 +449,26 @@ def test_frames_come_as_events_while_the_page_is_open(page):
 def test_a_taken_port_is_refused(page):
     with pytest.raises(UsageError, match=f"Port {page.browser.port} cannot be used"):
         Browser(page.browser.player, page.browser.port)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 3), (300, 80)])
+def test_any_size_of_the_terminal_is_painted_within_its_bounds(size):
+    columns, rows = size
+    console = Typist(columns, rows)
+    try:
+        with Player(endless(), Cue("球 " + BALL)) as player, console:
+            painted: list[str] = []
+
+            def write(text: str) -> None:
+                painted.append(text)
+                if HALF in text:
+                    os.write(console.master, b"q")
+
+            console.write = write  # type: ignore[method-assign]
+            Terminal(player, console).run()
+    finally:
+        console.close()
+    places = re.findall(r"\x1b\[(\d+);(\d+)H", "".join(painted))
+    assert places and all(
+        1 <= int(row) <= rows and 1 <= int(column) <= columns for row, column in places
+    )

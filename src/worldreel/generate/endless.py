@@ -29,8 +29,9 @@ CONTEXT = 24
 CONTEXT_LEVEL = 0.1
 """The noise level at which that is given: what a step got wrong is not taken for the truth by
 the next (Chen et al. 2407.01392), and objects smear into bands later."""
-NUM_STEPS = 6
-"""Inference steps of each token: what two CPU cores do in real time with the default model."""
+NUM_STEPS = 4
+"""Inference steps of each token: real time on one CPU core with the default model, and to the eye
+no worse there than 6 or 8 (docs/play.md)."""
 
 
 class Endless:
@@ -42,7 +43,7 @@ class Endless:
 
     Args:
         model: one whose latents go frame by frame.
-        options: as for any canvas; 6 inference steps where they leave them open.
+        options: as for any canvas; 4 inference steps where they leave them open.
         size: width and height in pixels; the model's own by default.
         context: latent frames that a step sees of what was made before.
         begin: what it begins with, uint8 ``t h w 3`` of that size at the model's rate: its

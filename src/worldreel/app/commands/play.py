@@ -69,7 +69,7 @@ class Play:
     """The size in pixels, for example 128x128."""
     seed: Annotated[OptionalInt, arg(help_behavior_hint="(default: random)")] = None
     """The same seed and the same prompts at the same steps make the same frames again."""
-    num_inference_steps: Annotated[OptionalInt, arg(help_behavior_hint="(default: 6)")] = None
+    num_inference_steps: Annotated[OptionalInt, arg(help_behavior_hint="(default: 4)")] = None
     """Steps from noise to each token; fewer are faster and coarser."""
     guidance_scale: Annotated[OptionalFloat, arg(help_behavior_hint=OF_THE_MODEL)] = None
     """How strongly the prompt is followed; 1 is no guidance, and nearly twice as fast."""

@@ -11,7 +11,7 @@ from worldreel.core.errors import WorldreelError
 from worldreel.core.words import PROMPT_MAX
 
 ROWS_BELOW = 2
-HELP = "enter: new prompt   1-9: scenes   arrows, space: camera   c: cut   s: save   q: quit"
+HELP = "enter: new prompt  1-9: scenes  arrows, space: camera  c: cut  s: save  q: quit"
 WAIT_S = 0.02
 """How long keys are waited for before the next frame is looked for."""
 
@@ -116,8 +116,9 @@ class Terminal:
             first = "enter: say it   escape: leave it"
             second = "> " + _end_of(self._typed, columns - 4) + "▏"
         else:
-            first = " · ".join(part for part in (self._message or HELP, told(self._player)) if part)
-            second = self._player.cue.prompt
+            first, rate = self._message or HELP, told(self._player)
+            second = _beginning_of(self._player.cue.prompt, columns - 3 - len(rate))
+            second += " " * (columns - 1 - len(rate) - width_of(second)) + rate
         lines = (_beginning_of(first, columns - 1), _beginning_of(second, columns - 1))
         if lines != self._below:
             self._below = lines
@@ -151,13 +152,13 @@ def _columns(character: str) -> int:
 def _beginning_of(text: str, columns: int) -> str:
     if width_of(text) <= columns:
         return text
-    kept, used = "", 1
+    kept, used = "", min(1, columns)
     for character in text:
         used += _columns(character)
         if used > columns:
             break
         kept += character
-    return kept + "…"
+    return kept + "…" if columns > 0 else ""
 
 
 def _end_of(text: str, columns: int) -> str:
