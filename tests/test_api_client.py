@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import runpy
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +14,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, InvalidWebhookSignatureError, OpenAI, omit
 from PIL import Image
-from tests.live_server import FAST, KEY, live_server
+from tests.live_server import FAST, KEY, ROOT, live_server
 
 from worldreel.media.read import read_settings, read_video
 
@@ -380,3 +381,11 @@ def test_a_canvas_is_made_as_it_says(client, made):
 def test_a_canvas_that_cannot_be_is_a_bad_request(client, canvas):
     with pytest.raises((openai.BadRequestError, openai.NotFoundError)):
         client.videos.create(prompt="x", model="toybox", extra_body={"canvas": canvas, **FAST})
+
+
+def test_the_example_of_moved_code_runs(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLDREEL_API_KEY", KEY)
+    example = runpy.run_path(str(ROOT / "examples" / "moving_sora_code.py"))
+    example["main"](str(tmp_path / "ball.mp4"), f"{server.url}/v1", **FAST)
+    assert read_video(tmp_path / "ball.mp4").shape == (48, 720, 1280, 3)
+    assert "enlarged" in capsys.readouterr().out

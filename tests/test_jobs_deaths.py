@@ -122,3 +122,33 @@ def test_an_upgrade_keeps_the_queue(bench, tmp_path):
         for video in videos:
             soon(lambda video=video: status(bench, video) == "completed")
     assert time.monotonic() - began < 30
+
+
+def test_a_store_that_was_restored_without_its_workflows_begins_anew(bench, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    log = tmp_path / "log"
+    words = [
+        sys.executable,
+        "-m",
+        "tests.lease_worker",
+        str(bench.settings.data),
+        "",
+        "a",
+        str(log),
+    ]
+    video = bench.admit()
+    first = subprocess.Popen([*words, "hang"], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        soon(lambda: log.exists() and "denoise" in log.read_text(), 60)
+    finally:
+        first.kill()
+        first.wait()
+    for path in bench.settings.data.glob("workflows.sqlite*"):
+        path.unlink()
+    second = subprocess.Popen([*words, ""], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        soon(lambda: status(bench, video) == "completed", 60)
+    finally:
+        second.kill()
+        second.wait()
+    assert bench.store.get(OWNER, video).workflow == 2

@@ -33,6 +33,12 @@ COMMANDS = (
     "world",
     "world sheet",
     "world render",
+    "serve",
+    "worker",
+    "keys",
+    "keys add",
+    "keys list",
+    "keys revoke",
 )
 
 HEADER = """# The command line
