@@ -26,9 +26,6 @@ from worldreel.weights.load import LoadedModel
 
 CONTEXT = 24
 """Latent frames that a step sees of what was made before."""
-CONTEXT_LEVEL = 0.1
-"""The noise level at which that is given: what a step got wrong is not taken for the truth by
-the next (Chen et al. 2407.01392), and objects smear into bands later."""
 NUM_STEPS = 4
 """Inference steps of each token: real time on one CPU core with the default model, and to the eye
 no worse there than 6 or 8 (docs/play.md)."""
@@ -157,7 +154,8 @@ class Endless:
                     said[first], from_s=first / self.fps, to_s=stop / self.fps, cut=first > 0
                 )
                 first = stop
-        level = CONTEXT_LEVEL if self.num_steps else 0.0  # what it began with is right
+        # what it began with is right; what was made may not be
+        level = description.sampling.context_level if self.num_steps else 0.0
         seed = self.options.seed
         assert seed is not None
         _, stride_h, stride_w = description.stride

@@ -49,7 +49,7 @@ def remake_command(settings: dict[str, Any]) -> str | None:
 
     None where more than words was given: pictures and clips are not inside the file.
     """
-    if "canvas" in settings:
+    if "canvas" in settings or "played" in settings:
         return None
     words = ["worldreel", "generate"]
     for option, key in OPTIONS.items():
