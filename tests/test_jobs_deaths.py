@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.job_bench import NUM_FRAMES, OWNER, Bench, soon
+from tests.live_server import FAST, LiveServer
 
 from worldreel.app.jobs.hooks import HookStore
 from worldreel.media.read import read_video
@@ -152,3 +153,21 @@ def test_a_store_that_was_restored_without_its_workflows_begins_anew(bench, tmp_
         second.kill()
         second.wait()
     assert bench.store.get(OWNER, video).workflow == 2
+
+
+def test_a_server_that_is_asked_to_stop_ends_what_is_in_hand(tmp_path):
+    """What waits is left to the next start, and the process ends with 0."""
+    server = LiveServer(tmp_path / "data")
+    try:
+        with server.http() as client:
+            body = {"prompt": "a ball", "model": "toybox", "size": "96x96", "seconds": "4", **FAST}
+            one, two = (client.post("/v1/videos", json=body).json()["id"] for _ in range(2))
+            soon(lambda: client.get(f"/v1/videos/{one}").json()["progress"] >= 5, 60)
+    finally:
+        assert server.stop() == 0
+    bench = Bench(tmp_path / "data")
+    standing = bench.store.standing([one, two])
+    assert standing[one].status == "completed"
+    assert standing[two].status in ("queued", "completed", "in_progress")
+    assert standing[two].error_code is None and standing[two].beginnings <= 1
+    bench.database.close()

@@ -1,6 +1,7 @@
 """``worldreel keys``: who may use the server."""
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
+from worldreel.app.commands.serve import DATABASE_VARIABLE
 from worldreel.app.options import Flag, OptionalText
 from worldreel.core.errors import UsageError
 
@@ -96,7 +98,7 @@ def _store(data: Path, database: str | None) -> "KeyStore":
     from worldreel.app.jobs.keys import KeyStore
     from worldreel.app.jobs.settings import Settings, check_folder
 
-    settings = Settings(data=data, database=database)
+    settings = Settings(data=data, database=database or os.environ.get(DATABASE_VARIABLE))
     check_folder(data)
     opened = Database(settings.database_url)
     opened.upgrade()

@@ -5,6 +5,7 @@ import fcntl
 import ipaddress
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from worldreel.app.jobs.keys import KeyStore
     from worldreel.app.jobs.settings import Settings
 
+DATABASE_VARIABLE = "WORLDREEL_DATABASE"
 KEY_VARIABLE = "WORLDREEL_API_KEY"
 GIB = 2**30
 GOODBYE_S = 10
@@ -41,7 +43,7 @@ class Serve:
     """The folder for videos, uploads and, with SQLite, the databases; made if missing."""
     database: Annotated[OptionalText, arg(metavar="URL", help_behavior_hint="")] = None
     """A Postgres database, postgresql://user:password@host/name, for workers on more than one
-    machine. (default: SQLite in the data folder)"""
+    machine; or in WORLDREEL_DATABASE. (default: SQLite in the data folder)"""
     workers: int = 1
     """Workers on this machine; 0 leaves the work to `worldreel worker` processes."""
     sora_2: Annotated[str, arg(metavar="MODEL")] = "toybox"
@@ -109,6 +111,9 @@ class Serve:
         if key is not None:
             print(f"The first key, shown only now: {key}", flush=True)
         supervisor.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises again what it was stopped by; the workers are still to be stopped then
+            signal.signal(number, lambda number, frame: None)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
@@ -122,7 +127,7 @@ class Serve:
         quota = None if self.disk_quota_gib is None else int(self.disk_quota_gib * GIB)
         return Settings(
             data=self.data,
-            database=self.database,
+            database=self.database or os.environ.get(DATABASE_VARIABLE),
             aliases=(("sora-2", self.sora_2), ("sora-2-pro", self.sora_2_pro)),
             queue_max=self.queue_max,
             owner_queue_max=self.owner_queue_max,
@@ -149,8 +154,6 @@ class Serve:
         }
         if self.threads is not None:
             words["--threads"] = str(self.threads)
-        if self.database is not None:
-            words["--database"] = self.database
         return [word for pair in words.items() for word in pair]
 
 

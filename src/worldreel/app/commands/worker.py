@@ -1,12 +1,14 @@
 """``worldreel worker``: makes the videos that a server accepted."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import arg
 
+from worldreel.app.commands.serve import DATABASE_VARIABLE
 from worldreel.app.options import Flag, OptionalInt, OptionalText
 
 
@@ -17,7 +19,8 @@ class Worker:
     data: Annotated[Path, arg(metavar="FOLDER")] = Path("worldreel-data")
     """The server's data folder; on another machine, the same folder shared over the network."""
     database: Annotated[OptionalText, arg(metavar="URL", help_behavior_hint="")] = None
-    """The server's Postgres database, postgresql://user:password@host/name. (default: SQLite)"""
+    """The server's Postgres database, postgresql://user:password@host/name; or in
+    WORLDREEL_DATABASE, where the list of processes does not show it. (default: SQLite)"""
     name: Annotated[OptionalText, arg(metavar="NAME", help_behavior_hint="")] = None
     """A name that no other worker has; after a restart it goes on with its own work at once.
     (default: the machine's name and a number)"""
@@ -46,7 +49,7 @@ class Worker:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
         settings = Settings(
             data=self.data,
-            database=self.database,
+            database=self.database or os.environ.get(DATABASE_VARIABLE),
             aliases=(("sora-2", self.sora_2), ("sora-2-pro", self.sora_2_pro)),
             threads=self.threads,
             lease_s=self.lease_seconds,

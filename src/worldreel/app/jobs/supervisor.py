@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -48,6 +49,9 @@ class Supervisor:
         self, database: Database, settings: Settings, words: list[str], count: int
     ) -> None:
         self._settings = settings
+        self._environment = dict(os.environ)
+        if settings.database is not None:  # not an option: everybody may read those
+            self._environment["WORLDREEL_DATABASE"] = settings.database
         self._words = words
         self._workers = WorkerStore(database)
         self._children = [_Child(worker_name(number)) for number in range(count)]
@@ -99,6 +103,7 @@ class Supervisor:
                 [*WORKER, "--name", child.name, *self._words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
+                env=self._environment,
             )
             child.started = now
         elif child.process is not None and now - child.started > START_S:

@@ -4,6 +4,7 @@ A step that was finished is not done again, whoever goes on with the workflow. S
 what they return is remembered, a failure too.
 """
 
+import contextlib
 import errno
 import logging
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
+from sqlalchemy.exc import DBAPIError
 
 from worldreel.app.jobs.database import patiently
 from worldreel.app.jobs.folder import PUBLISHED, VIDEO, Folder, sha256_of
@@ -24,6 +26,7 @@ from worldreel.app.jobs.video import FAILED, Claim, LostClaim
 from worldreel.app.jobs.workers import WorkerStore
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress
+from worldreel.weights.catalogue import describe
 
 QUEUE = "videos"
 WORKFLOW = "make_video"
@@ -95,6 +98,7 @@ class _Job:
         self.wish = claim.wish
         self.work = shop.folder.work(claim.id)
         self.facts = claim.facts
+        self.began = time.monotonic()
 
     def run(self) -> None:
         outcome = self._step("check", self._check)
@@ -169,8 +173,6 @@ class _Job:
         return {"failed": ["internal_error", f"Making the video failed in {name} ({what})."]}
 
     def _check(self) -> Outcome:
-        from worldreel.weights.catalogue import describe
-
         missing = [g.file for g in self.wish.given if not (self.work / g.file).is_file()]
         if missing:
             return {"failed": ["input_lost", "What was given with the video is gone."]}
@@ -222,6 +224,16 @@ class _Job:
             )
         )
         shop.hurt("after publish")
+        self._learn()
+
+    def _learn(self) -> None:
+        """Compares the work with what it was reckoned to be, if nobody did a part of it before."""
+        if self.claim.fence != 1:
+            return
+        took_s = time.monotonic() - self.began
+        with contextlib.suppress(WorldreelError, DBAPIError):
+            reckoned = check(self.wish, self.work, describe(self.wish.model))
+            self.shop.workers.learn(self.shop.worker, took_s / max(reckoned.work_s, 1e-3))
 
     def _progress(self, start: float, share: float) -> Progress:
         """Says how far the job is, and stops it where it was cancelled, deleted or taken over."""
