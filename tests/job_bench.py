@@ -1,6 +1,8 @@
 """A workshop without a model: what is around the making of videos, as it really is."""
 
+import tempfile
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,19 @@ class QuickMaker:
         return {"num_frames": NUM_FRAMES}
 
 
+@lru_cache
+def migrated() -> bytes:
+    """An empty SQLite database with its tables: made once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite"
+        database = Database(f"sqlite:///{path}")
+        database.upgrade()
+        with database.read() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        return path.read_bytes()
+
+
 class Bench:
     """A job store in a folder, and workshops that share it.
 
@@ -62,8 +77,13 @@ class Bench:
         self.settings = Settings(data=folder, **settings)
         self.folder = Folder(folder)
         self.folder.make()
+        own = folder / "worldreel.sqlite"
+        is_new = self.settings.is_sqlite and url is None and not own.exists()
+        if is_new:
+            own.write_bytes(migrated())
         self.database = Database(url or self.settings.database_url)
-        self.database.upgrade()
+        if not is_new:
+            self.database.upgrade()
         self.store = VideoStore(self.database, self.settings)
 
     def workshop(self, worker: str, **fields: Any) -> Workshop:
