@@ -28,6 +28,8 @@ WORKFLOW_VERSION = "1"
 finish what an earlier one began. It is not worldreel's version: an upgrade keeps the queue."""
 
 BEATS_PER_LEASE = 6
+NICENESS = 5
+"""A worker on the server's own machine computes after the server has answered."""
 SWEEP_S = 60.0
 ENDED_WORKFLOWS = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -95,6 +97,7 @@ class Worker:
         self._often(self._sweep, SWEEP_S)
         threading.Thread(target=self._warm_up, daemon=True).start()
         if self.leashed:
+            os.nice(NICENESS)
             threading.Thread(target=self._watch_leash, daemon=True).start()
 
     def drain(self) -> int:
