@@ -70,6 +70,8 @@ class Worker:
 
     def run(self) -> int:
         """Works until SIGTERM or SIGINT; returns the exit code."""
+        if self.leashed:
+            os.nice(NICENESS)  # first: on Linux it is each thread's own, and inherited
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: self.shop.stopping.set())
         self.begin()
@@ -97,7 +99,6 @@ class Worker:
         self._often(self._sweep, SWEEP_S)
         threading.Thread(target=self._warm_up, daemon=True).start()
         if self.leashed:
-            os.nice(NICENESS)
             threading.Thread(target=self._watch_leash, daemon=True).start()
 
     def drain(self) -> int:
