@@ -150,7 +150,8 @@ def test_a_picture_that_it_begins_with_is_given_as_it_is_and_changes_what_comes(
     frames = pictured.step(BALL)
     assert len(frames) == 7 and len(plain.step(BALL)) == 8
     assert not np.array_equal(frames, other.step(BALL))
-    assert pictured.plan(BALL).stretches[0].made_level > 0
+    level = pictured.plan(BALL).stretches[0].made_level
+    assert level == pictured.model.description.sampling.context_level > 0
     assert endless(begin=noise(40)).next_length == 4
 
 

@@ -6,12 +6,14 @@ import weakref
 
 import numpy as np
 import pytest
+import torch
 from tests.tiny_model import DESCRIPTION, tiny_model
 
 import worldreel
 from worldreel.core.errors import UsageError
 from worldreel.generate import verbs
 from worldreel.generate.canvas import Canvas
+from worldreel.generate.denoiser import Denoiser
 from worldreel.generate.engine import generate
 from worldreel.generate.model import Model
 from worldreel.generate.shelf import FolderShelf
@@ -111,6 +113,33 @@ def test_free_frames_depend_on_what_is_given(model):
     other = verbs.extend(255 - CLIP, PROMPT, seconds=0.5, fps=FPS)
     first, second = (model.generate(canvas, seed=1).frames[9:] for canvas in (one, other))
     assert not np.array_equal(first, second)
+
+
+def test_a_ring_begins_elsewhere_at_each_evaluation_and_no_frame_is_its_first(model, monkeypatch):
+    seen = []
+
+    def watch(denoiser, x, level, text, bias=None, given=None):
+        seen.append(x[0, 0, :, 0, 0].clone())
+        return torch.zeros_like(x)
+
+    monkeypatch.setattr(Denoiser, "__call__", watch)
+    canvas = Canvas(width=64, height=32, seconds=10 / 12, fps=FPS).say(PROMPT).loop()
+    model.generate(canvas, seed=1, num_inference_steps=8)
+    assert all(len(view) == 12 for view in seen)  # up to a whole patch it goes on into itself
+    beginnings = []
+    for view in seen:  # without a velocity x never changes: each view is the same ring, turned
+        assert torch.equal(view[:2], view[10:])
+        beginnings.append(int((view[0] - seen[0][:10]).abs().argmin()))
+        torch.testing.assert_close(view[:10], seen[0][:10].roll(-beginnings[-1]))
+    assert len({*beginnings}) >= 6
+
+
+def test_what_is_given_on_a_ring_stays_in_its_place(model):
+    canvas = Canvas(width=64, height=32, seconds=1, fps=FPS).say(PROMPT).loop()
+    plan = model.plan(canvas.place(CLIP[:4], at_s=0.25))
+    assert [stretch.is_ring for stretch in plan.stretches] == [True]
+    frames = model.generate(canvas.place(CLIP[:4], at_s=0.25), seed=1).frames
+    assert np.array_equal(frames[3:7], CLIP[:4])
 
 
 def test_a_cut_carries_nothing_over_and_a_blend_does(model):

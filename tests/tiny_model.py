@@ -28,7 +28,11 @@ DESCRIPTION = ModelDescription(
     size=Sizes(default=(64, 32), min=32, max=96, trained=((64, 32),)),
     seconds=Durations(default=0.75, max=2.0),
     sampling=Sampling(
-        num_inference_steps=3, guidance_scale=3.0, guidance_interval=(0.0, 0.9), shift=2.0
+        num_inference_steps=3,
+        guidance_scale=3.0,
+        guidance_interval=(0.0, 0.9),
+        shift=2.0,
+        context_level=0.1,
     ),
     text=TextEncoding(encoder="minilm", num_tokens=8),
     transformer={

@@ -39,6 +39,7 @@ class Detail:
     ) -> None:
         self._whole = _given_whole(plan)
         self._shot = np.cumsum(np.isin(np.arange(plan.num_frames), plan.canvas.cuts))
+        self._is_ring = plan.canvas.is_loop and not plan.canvas.cuts
         self._pixels_of, self._round_trip = pixels_of, round_trip
         self._lost: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
@@ -58,15 +59,16 @@ class Detail:
     def _anchors(self, frame: int) -> dict[int, float]:
         """The nearest whole given frames of the same shot, and how much each counts."""
         whole = self._whole[self._shot[self._whole] == self._shot[frame]]
+        if self._is_ring:
+            count = len(self._shot)
+            whole = np.concatenate((whole - count, whole, whole + count))
         before, after = whole[whole < frame], whole[whole > frame]
-        if not len(before) or not len(after):
-            return {
-                int(beside[place]): 1.0
-                for beside, place in ((before, -1), (after, 0))
-                if len(beside)
-            }
-        low, high = int(before[-1]), int(after[0])
-        return {low: (high - frame) / (high - low), high: (frame - low) / (high - low)}
+        if len(before) and len(after):
+            low, high = int(before[-1]), int(after[0])
+            shares = {low: (high - frame) / (high - low), high: (frame - low) / (high - low)}
+        else:
+            shares = {int(anchor): 1.0 for anchor in (*before[-1:], *after[:1])}
+        return {anchor % len(self._shot): share for anchor, share in shares.items()}
 
     def _lost_of(self, anchor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if anchor not in self._lost:

@@ -10,23 +10,20 @@ from torch import Tensor
 
 from worldreel.core.progress import Progress, silent
 from worldreel.core.randomness import torch_generator
-from worldreel.diffusion.guidance import guidance_applies, guide
 from worldreel.diffusion.path import interpolate
 from worldreel.diffusion.schedule import timesteps, wait_at
 from worldreel.diffusion.solvers import integrate
-from worldreel.generate.denoiser import Denoiser
 from worldreel.generate.detail import Detail
 from worldreel.generate.plan import Plan
 from worldreel.generate.stretches import Stretch
+from worldreel.generate.velocity import GuidedVelocity
 from worldreel.generate.window import (
     Window,
     autocast,
     encode,
     given_pixels,
     is_uniform,
-    log_words,
     make_window,
-    text_of,
 )
 from worldreel.weights.load import LoadedModel
 
@@ -181,67 +178,6 @@ def sample(
             sampling.solver,
             lambda done, x, x_0: progress(late + done, steps, "denoise"),
         )
-
-
-class GuidedVelocity:
-    """The velocity under a window's prompts, guided away from the negative prompt.
-
-    A model takes what is given in the way that its description names: by a level for each
-    token; by a mask and the given latents as further channels; or, where it knows a single
-    level alone, by putting the given latents back, noised to the clock's level, before each
-    evaluation (RePaint, Lugmayr et al. 2201.09865).
-    """
-
-    def __init__(self, model: LoadedModel, plan: Plan, window: Window, noise: Tensor) -> None:
-        options, description = plan.options, model.description
-        assert options.guidance_scale is not None
-        self.denoiser = Denoiser(
-            model.transformer,
-            description.prediction,
-            description.level_channel,
-            description.position_channels,
-        )
-        self.scale = options.guidance_scale
-        self.interval = description.sampling.guidance_interval
-        # inside the interval the prompt and its absence are evaluated as one batch
-        negative = [options.negative_prompt] * len(window.prompts)
-        self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
-        length = self.text.shape[1] // len(window.prompts)
-        self.bias = log_words(window.words, description.patch_size[0], length)
-        if self.bias is not None:
-            self.bias = self.bias.to(model.device)
-        given = window.level < 1
-        spatial = not is_uniform(window.level)
-        self.channels: Tensor | None = None
-        if description.given == "channels":
-            mask = given[:, None].to(window.given).expand(-1, description.stride[0], -1, -1, -1)
-            self.channels = torch.cat((mask, window.given * mask[:, :1]), dim=1).to(model.device)
-        takes = self.channels is not None or description.takes_levels(spatial=spatial)
-        self.puts_back = bool(given.any()) and not takes
-        if self.puts_back:
-            self.given, self.noise = window.given.to(model.device), noise.to(model.device)
-
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """``v`` at ``x`` (``1 c t h w``); ``t`` broadcasts against it."""
-        clock = t.max()
-        if self.puts_back:
-            back = interpolate(self.given, self.noise, clock.to(x.dtype))
-            x = torch.where(t < clock, back, x)
-        if self.puts_back or self.channels is not None:
-            t = clock.expand(1, 1, 1, 1, 1)
-        level = t[:, 0].to(x.dtype)
-        if level.shape[2:] == (1, 1):
-            level = level[..., 0, 0].expand(1, x.shape[2])
-        else:
-            level = level.expand(1, *x.shape[2:])
-        if not guidance_applies(float(clock), self.scale, self.interval):
-            return self.denoiser(x, level, self.text[:1], self.bias, self.channels)
-        level = level.repeat(2, *[1] * (level.ndim - 1))
-        bias = None if self.bias is None else self.bias.repeat(2, 1, 1)
-        channels = None if self.channels is None else self.channels.repeat(2, 1, 1, 1, 1)
-        v = self.denoiser(x.repeat(2, 1, 1, 1, 1), level, self.text, bias, channels)
-        v_cond, v_uncond = v.chunk(2)
-        return guide(v_cond, v_uncond, self.scale)
 
 
 def is_everywhere(level: Tensor, value: float) -> bool:

@@ -116,7 +116,7 @@ def plan_request(request: Request, description: ModelDescription) -> Plan:
 def num_tokens(stretch: Stretch, size: tuple[int, int], description: ModelDescription) -> int:
     """Tokens of a stretch; ``size`` is rows and columns of its latents."""
     patch_t, patch_h, patch_w = description.patch_size
-    return (stretch.length // patch_t) * (size[0] // patch_h) * (size[1] // patch_w)
+    return math.ceil(stretch.length / patch_t) * (size[0] // patch_h) * (size[1] // patch_w)
 
 
 def evaluation_flops(description: ModelDescription, num_tokens: int) -> float:

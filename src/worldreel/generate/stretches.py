@@ -3,7 +3,8 @@ what lies beside it.
 
 The axis counts latent frames. Its frames are either needed (something in them is free) or
 given. A stretch is one window of the model: new frames, and beside them frames that are given
-or were made before. On a ring the last stretch sees the beginning of the first.
+or were made before. A ring that fits the window is one stretch; on a longer one the last stretch
+sees the beginning of the first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +26,14 @@ class Stretch:
         new: the positions whose frames are made here, first and one after the last.
         num_shown: positions before ``frames`` that hold a reference.
         made_level: the noise level at which frames that were made before are given.
+        is_ring: whether it is a whole ring: its last frame is followed by its first.
     """
 
     frames: tuple[int, ...]
     new: tuple[int, int]
     num_shown: int = 0
     made_level: float = 0.0
+    is_ring: bool = False
 
     @property
     def made(self) -> tuple[int, ...]:
@@ -59,6 +62,10 @@ class Axis:
     is_ring: bool = False
     shown: NDArray[np.int64] | None = None
 
+    def shown_at(self, frame: int) -> int:
+        """How many positions before a frame's window hold a reference."""
+        return 0 if self.shown is None else int(self.shown[frame])
+
 
 def plan_stretches(
     axis: Axis, *, window: int, context: int, patch: int, context_level: float = 0.0
@@ -74,6 +81,10 @@ def plan_stretches(
             stretch that goes on from them; one that leads back to them sees them clean.
     """
     assert window % patch == 0 and 0 < 2 * context < window, (window, context, patch)
+    count = len(axis.needed)
+    if axis.is_ring and count <= window and not axis.cuts and axis.shown_at(0) == 0:
+        whole = Stretch(frames=tuple(range(count)), new=(0, count), is_ring=True)
+        return (whole,) if axis.needed.any() else ()
     stretches: list[Stretch] = []
     done = ~axis.needed
     for low, high in _shots(axis):
@@ -135,7 +146,7 @@ def _fill(
         return low <= frame < high and bool(done[frame % count])
 
     while start < stop:
-        shown = 0 if axis.shown is None else int(axis.shown[start % count])
+        shown = axis.shown_at(start % count)
         room = window - shown
         before = 0
         while before < room and is_done(start - before - 1):

@@ -28,12 +28,14 @@ class Window:
         level: ``1 t h w`` in [0, 1]: the level at which each latent is given, 1 where free.
         prompts: what is said, each once.
         words: ``t p``: how much each frame hears of each prompt; a row adds up to 1.
+        is_ring: whether the last frame is followed by the first.
     """
 
     given: Tensor
     level: Tensor
     prompts: tuple[str, ...]
     words: Tensor
+    is_ring: bool = False
 
 
 def make_window(
@@ -71,7 +73,7 @@ def make_window(
         # a latent is free, or as loose as the loosest of the pixels that it stands for
         level[0, positions] = F.max_pool2d(per_pixel[None], (stride_h, stride_w))[0]
     prompts, words = _words(plan, stretch)
-    return Window(given=given, level=level, prompts=prompts, words=words)
+    return Window(given=given, level=level, prompts=prompts, words=words, is_ring=stretch.is_ring)
 
 
 def encode(model: LoadedModel, frames: NDArray[np.uint8]) -> Tensor:

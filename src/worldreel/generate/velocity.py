@@ -1,0 +1,98 @@
+"""The velocity that a canvas's window follows: its prompts, its guidance, what is given in it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from worldreel.diffusion.guidance import guidance_applies, guide
+from worldreel.diffusion.path import interpolate
+from worldreel.generate.denoiser import Denoiser
+from worldreel.generate.plan import Plan
+from worldreel.generate.window import Window, is_uniform, log_words, text_of
+from worldreel.weights.load import LoadedModel
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""By this share of a ring it begins later at each evaluation: no two beginnings are near."""
+
+
+class GuidedVelocity:
+    """The velocity under a window's prompts, guided away from the negative prompt.
+
+    A model takes what is given in the way that its description names: by a level for each
+    token; by a mask and the given latents as further channels; or, where it knows a single
+    level alone, by putting the given latents back, noised to the clock's level, before each
+    evaluation (RePaint, Lugmayr et al. 2201.09865).
+
+    A ring that is made in one window is cut open at another frame for each evaluation, so that
+    its seam is nowhere: all frames are within it, and at the edge of a token, as often as others.
+    """
+
+    def __init__(self, model: LoadedModel, plan: Plan, window: Window, noise: Tensor) -> None:
+        options, description = plan.options, model.description
+        assert options.guidance_scale is not None
+        self.denoiser = Denoiser(
+            model.transformer,
+            description.prediction,
+            description.level_channel,
+            description.position_channels,
+        )
+        self.scale = options.guidance_scale
+        self.interval = description.sampling.guidance_interval
+        self.patch_t = description.patch_size[0]
+        # inside the interval the prompt and its absence are evaluated as one batch
+        negative = [options.negative_prompt] * len(window.prompts)
+        self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
+        self.words, self.num_tokens = window.words, self.text.shape[1] // len(window.prompts)
+        given = window.level < 1
+        self.channels: Tensor | None = None
+        if description.given == "channels":
+            mask = given[:, None].to(window.given).expand(-1, description.stride[0], -1, -1, -1)
+            self.channels = torch.cat((mask, window.given * mask[:, :1]), dim=1).to(model.device)
+        spatial = not is_uniform(window.level)
+        takes = self.channels is not None or description.takes_levels(spatial=spatial)
+        self.puts_back = bool(given.any()) and not takes
+        self.given, self.noise = window.given.to(model.device), noise.to(model.device)
+        self.is_ring, self.num_calls = window.is_ring, 0
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """``v`` at ``x`` (``1 c t h w``); ``t`` broadcasts against it."""
+        count = x.shape[2]
+        if not self.is_ring:
+            return self._at(x, t, torch.arange(count))
+        begin = int(self.num_calls * GOLDEN * count) % count
+        self.num_calls += 1
+        # up to whole patches it goes on into its beginning
+        order = (begin + torch.arange(math.ceil(count / self.patch_t) * self.patch_t)) % count
+        turned = self._at(x[:, :, order], t[:, :, order] if t.shape[2] > 1 else t, order)
+        v = torch.empty_like(x)
+        v[:, :, order[:count]] = turned[:, :, :count]
+        return v
+
+    def _at(self, x: Tensor, t: Tensor, order: Tensor) -> Tensor:
+        """The velocity of the window's frames in an order."""
+        clock = t.max()
+        if self.puts_back:
+            given, noise = self.given[:, :, order], self.noise[:, :, order]
+            x = torch.where(t < clock, interpolate(given, noise, clock.to(x.dtype)), x)
+        if self.puts_back or self.channels is not None:
+            t = clock.expand(1, 1, 1, 1, 1)
+        level = t[:, 0].to(x.dtype)
+        if level.shape[2:] == (1, 1):
+            level = level[..., 0, 0].expand(1, x.shape[2])
+        else:
+            level = level.expand(1, *x.shape[2:])
+        bias = log_words(self.words[order], self.patch_t, self.num_tokens)
+        bias = None if bias is None else bias.to(x.device)
+        channels = None if self.channels is None else self.channels[:, :, order]
+        if not guidance_applies(float(clock), self.scale, self.interval):
+            return self.denoiser(x, level, self.text[:1], bias, channels)
+        v = self.denoiser(
+            x.repeat(2, 1, 1, 1, 1),
+            level.repeat(2, *[1] * (level.ndim - 1)),
+            self.text,
+            None if bias is None else bias.repeat(2, 1, 1),
+            None if channels is None else channels.repeat(2, 1, 1, 1, 1),
+        )
+        v_cond, v_uncond = v.chunk(2)
+        return guide(v_cond, v_uncond, self.scale)
