@@ -5,7 +5,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from tests.tiny_model import DESCRIPTION, tiny_model
 
@@ -135,13 +134,9 @@ def test_predicted_clips_begin_with_the_given_frames_whatever_the_seed(num_given
     frames = np.random.default_rng(0).integers(0, 256, (9, 32, 64, 3), np.uint8)
     one, other = predict(model, frames, "a red ball", num_given, (1, 2))
     assert one.shape == other.shape == frames.shape and one.dtype == np.uint8
-    np.testing.assert_array_equal(one[:num_given], other[:num_given])
+    np.testing.assert_array_equal(one[:num_given], frames[:num_given])
+    np.testing.assert_array_equal(other[:num_given], frames[:num_given])
     assert (one[num_given:] != other[num_given:]).any()
-    video = torch.from_numpy(frames[:num_given]).permute(3, 0, 1, 2)[None] / 127.5 - 1
-    with torch.inference_mode():
-        back = model.autoencoder.decode(model.autoencoder.encode(video))[0]
-    expected = ((back + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
-    assert np.abs(one[:num_given].astype(int) - expected).max() <= 1
 
 
 def test_a_model_that_cannot_be_given_frames_says_so() -> None:
