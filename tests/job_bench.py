@@ -33,10 +33,11 @@ class QuickMaker:
     def plan(self, wish: Wish, inputs: Path) -> dict[str, Any]:
         return {"num_stretches": self.num_stretches, "notes": ["grey"]}
 
-    def stretch(self, wish, inputs, number, before, target, progress) -> None:
+    def stretch(self, wish, inputs, number, before, target, progress, previewed) -> None:
         assert all(path.is_file() for path in before)
         for step in range(3):
             progress(step, 2, "denoise")
+            previewed(step)
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_target(target) as part:
             part.write_bytes(bytes([number]) * 100)

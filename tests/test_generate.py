@@ -358,6 +358,17 @@ def test_a_model_with_further_channels_sees_the_mask_and_the_given_latents():
         assert torch.equal(x[:, 6:, :1], held.given[:, :, :1]) and not x[:, 6:, 1:].any()
 
 
+def test_a_look_on_the_way_shows_the_new_frames_that_each_step_points_to(model):
+    looks = []
+    latents = make_stretch(
+        model, plan(), 0, {}, look=lambda done, x_0: looks.append((done, x_0.clone()))
+    )
+    assert [done for done, _ in looks] == [1, 2, 3]
+    assert all(x_0.shape == latents.shape == (4, 9, 2, 4) for _, x_0 in looks)
+    torch.testing.assert_close(looks[-1][1].float(), latents)  # the last step ends there
+    assert not torch.allclose(looks[0][1].float(), latents)
+
+
 def test_each_token_hears_the_prompt_of_its_time_and_the_crossing_hears_both(model):
     long = DESCRIPTION.seconds.default
     canvas = Canvas(width=64, height=32, seconds=long, fps=12)

@@ -1,6 +1,6 @@
 """From a plan to frames: stretch by stretch, each one integrated, then decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,10 @@ from worldreel.weights.load import LoadedModel
 
 DECODE_GROUP = 8
 """Latent frames that are decoded at a time; memory grows with it, speed hardly does."""
+
+
+Look = Callable[[int, Tensor], None]
+"""``look(done, x_0)``: the steps that are done, and the latents that they point to."""
 
 
 class Shelf(Protocol):
@@ -121,14 +125,17 @@ def make_stretch(
     number: int,
     made: dict[int, Tensor],
     progress: Progress = silent,
+    look: Look | None = None,
 ) -> Tensor:
     """The latents of the new frames of one stretch: ``c t h w``, float32 on the CPU.
 
     Args:
         number: of the stretch in the plan; it also tells its noise from that of others.
         made: finished latents ``c h w`` by frame of the axis, as far as the stretch sees them.
+        look: shown after each step what the new frames are on their way to.
     """
     stretch = plan.stretches[number]
+    first, stop = (stretch.num_shown + place for place in stretch.new)
     window = make_window(model, plan, stretch, made)
     steps = plan.options.num_inference_steps
     assert steps is not None
@@ -136,14 +143,22 @@ def make_stretch(
     def step(done: int, total: int, stage: str) -> None:
         progress(number * steps + done, len(plan.stretches) * steps, stage)
 
-    latents = sample(model, plan, window, _noise(plan, stretch, number), step)
-    first, stop = stretch.new
-    new = latents[0, :, stretch.num_shown + first : stretch.num_shown + stop]
-    return new.float().cpu().contiguous()
+    def look_at_new(done: int, x_0: Tensor) -> None:
+        if look is not None:
+            look(done, x_0[0, :, first:stop])
+
+    noise = _noise(plan, stretch, number)
+    latents = sample(model, plan, window, noise, step, look_at_new)
+    return latents[0, :, first:stop].float().cpu().contiguous()
 
 
 def sample(
-    model: LoadedModel, plan: Plan, window: Window, noise: Tensor, progress: Progress = silent
+    model: LoadedModel,
+    plan: Plan,
+    window: Window,
+    noise: Tensor,
+    progress: Progress = silent,
+    look: Look | None = None,
 ) -> Tensor:
     """Integrates the flow of one window from noise to latents.
 
@@ -152,6 +167,7 @@ def sample(
 
     Args:
         noise: ``1 c t h w`` standard normal, float32.
+        look: shown after each step the latents ``1 c t h w`` that it is on its way to.
 
     Returns:
         ``1 c t h w`` float32 on the model's device.
@@ -171,12 +187,18 @@ def sample(
     with torch.inference_mode(), autocast(model):
         velocity = GuidedVelocity(model, plan, window, noise)
         progress(late, steps, "denoise")
+
+        def on_step(done: int, x: Tensor, x_0: Tensor) -> None:
+            progress(late + done, steps, "denoise")
+            if look is not None:
+                look(late + done, x_0)
+
         return integrate(
             velocity,
             x,
             times,
             sampling.solver,
-            lambda done, x, x_0: progress(late + done, steps, "denoise"),
+            on_step,
         )
 
 

@@ -6,6 +6,9 @@ from worldreel.core.errors import UsageError
 from worldreel.generate.canvas import FRAME_TOLERANCE
 from worldreel.weights.description import ModelDescription
 
+CROP_MAX = 0.03
+"""The share of a picture that may be cut off for a size that is nearer to the model's own."""
+
 
 def check_size(width: int, height: int, description: ModelDescription) -> None:
     """Raises UsageError for a size that the model cannot make, with the nearest that it can."""
@@ -24,23 +27,24 @@ def check_size(width: int, height: int, description: ModelDescription) -> None:
 
 
 def nearest_size(width: int, height: int, description: ModelDescription) -> tuple[int, int]:
-    """The width and height that the model can make whose shape is nearest to that of a picture.
+    """The width and height at which a model makes a picture of any size: the same shape.
 
-    Its own size where that is possible; otherwise of the sizes of nearly the same shape the one
-    whose area is nearest to the picture's, or to the default's where the picture is larger.
+    The size itself where the model can make it. Otherwise, of all sizes that it can make and
+    that lose at most `CROP_MAX` of the picture by trimming, the one whose area is nearest to the
+    model's default; where there is none, the one that loses least.
     """
     across, down = description.size_multiple
-    wide = range(_sides(across, description)[0], _sides(across, description)[1] + 1, across)
-    tall = range(_sides(down, description)[0], _sides(down, description)[1] + 1, down)
+    (least, most), (low, high) = _sides(across, description), _sides(down, description)
+    wide, tall = range(least, most + 1, across), range(low, high + 1, down)
     if width in wide and height in tall:
         return width, height
-    area = min(width * height, math.prod(description.size.default))
-    shape = math.log(width / height)
+    default = math.prod(description.size.default)
+    shape = width / height
 
-    def distance(size: tuple[int, int]) -> float:
-        # a tenth of the shape counts as much as a factor of two in area
-        w, h = size
-        return 10 * abs(math.log(w / h) - shape) + abs(math.log2(w * h / area))
+    def distance(size: tuple[int, int]) -> tuple[float, float]:
+        ratio = size[0] / size[1] / shape
+        lost = 1 - min(ratio, 1 / ratio)
+        return max(lost - CROP_MAX, 0), abs(math.log(math.prod(size) / default))
 
     return min(((w, h) for w in wide for h in tall), key=distance)
 

@@ -1,18 +1,15 @@
 """The official sizes and durations, and the size at which a smaller model makes each of them."""
 
-import math
 import re
 from dataclasses import dataclass
 
 from worldreel.core.errors import UsageError
+from worldreel.generate.limits import nearest_size
 from worldreel.weights.description import ModelDescription
 
 OFFICIAL_SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024", "1920x1080", "1080x1920")
 OFFICIAL_SECONDS = ("4", "8", "12", "16", "20")
 DEFAULT_SIZE, DEFAULT_SECONDS = "720x1280", "4"
-
-CROP_MAX = 0.03
-"""The share of a picture that may be cut off for a size that is nearer to the model's own."""
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,6})?")
@@ -69,28 +66,5 @@ def show_seconds(seconds: float) -> str:
 
 
 def render_size(shown: tuple[int, int], description: ModelDescription) -> RenderSize:
-    """The size at which a model makes a picture of any size: the same aspect, its own scale.
-
-    The size itself where the model can make it. Otherwise, of all sizes that it can make and
-    that lose at most `CROP_MAX` by trimming, the one whose area is nearest to the model's
-    default; where there is none, the one that loses least.
-    """
-    unit_w, unit_h = description.size_multiple
-    low, high = description.size.min, description.size.max
-    widths = range(math.ceil(low / unit_w) * unit_w, high + 1, unit_w)
-    heights = range(math.ceil(low / unit_h) * unit_h, high + 1, unit_h)
-    if shown[0] in widths and shown[1] in heights:
-        return RenderSize(*shown, *shown)
-    default = math.prod(description.size.default)
-    aspect = shown[0] / shown[1]
-
-    def lost(size: tuple[int, int]) -> float:
-        ratio = size[0] / size[1] / aspect
-        return 1 - min(ratio, 1 / ratio)
-
-    def distance(size: tuple[int, int]) -> tuple[float, float]:
-        loss = lost(size)
-        return max(loss - CROP_MAX, 0), abs(math.log(math.prod(size) / default))
-
-    made = min(((w, h) for w in widths for h in heights), key=distance)
-    return RenderSize(*made, *shown)
+    """The size at which a model makes a picture of any size; see `nearest_size`."""
+    return RenderSize(*nearest_size(*shown, description), *shown)

@@ -6,7 +6,7 @@ files and returns values and files, so that a workflow can remember it and go on
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,9 @@ SECONDS_PER_FLOP = 1e-11
 SECONDS_PER_MADE_PIXEL = 2e-7
 SECONDS_PER_SHOWN_PIXEL = 5e-8
 """A first guess of what work costs on a processor; workers correct it by what they measure."""
+
+PREVIEW_STEPS = 4
+"""So many steps lie between two pictures of a video on its way."""
 
 PROCESS_BYTES = 1_000_000_000
 """The libraries and activations of a worker with a model of no size."""
@@ -125,12 +128,14 @@ class Maker:
         before: Sequence[Path],
         target: Path,
         progress: Progress,
+        previewed: Callable[[int], None],
     ) -> None:
         """Makes the latents of one stretch from those before it, into ``target``.
 
         Args:
             before: the files of the stretches before it, in their order.
             progress: done, of how many steps, of this stretch.
+            previewed: told the steps that are done when there is a new picture of them.
         """
         from safetensors.torch import save_file
 
@@ -147,8 +152,13 @@ class Maker:
             steps = total // len(plan.stretches)
             progress(done - number * steps, steps, stage)
 
-        latents = make_stretch(model, plan, number, made, of_all)
+        def look(done: int, latents: "Tensor") -> None:
+            if done % PREVIEW_STEPS == 0:
+                _save_preview(model, latents.float(), target.with_name(PREVIEW))
+                previewed(done)
+
         target.parent.mkdir(parents=True, exist_ok=True)
+        latents = make_stretch(model, plan, number, made, of_all, look)
         with atomic_target(target) as part:
             save_file({"latents": latents.float().cpu().contiguous()}, part)
         _save_preview(model, latents, target.with_name(PREVIEW))

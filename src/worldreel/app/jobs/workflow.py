@@ -26,6 +26,7 @@ from worldreel.app.jobs.video import FAILED, Claim, LostClaim
 from worldreel.app.jobs.workers import WorkerStore
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress
+from worldreel.generate.options import STEPS_MAX
 from worldreel.weights.catalogue import describe
 
 QUEUE = "videos"
@@ -189,8 +190,15 @@ class _Job:
 
         def act() -> Outcome:
             progress = self._progress(MADE_AT + share * number, share)
-            self.shop.maker.stretch(self.wish, self.work, number, before, target, progress)
-            self._patiently(lambda: self.shop.store.report(self.claim, previews=number + 1))
+
+            def previewed(done: int) -> None:
+                at = number * STEPS_MAX + done
+                self._patiently(lambda: self.shop.store.report(self.claim, previews=at))
+
+            self.shop.maker.stretch(
+                self.wish, self.work, number, before, target, progress, previewed
+            )
+            previewed(STEPS_MAX)
             return {"sha256": sha256_of(target)}
 
         return act
