@@ -158,6 +158,21 @@ def test_the_same_frames_make_the_same_bytes(tmp_path):
         assert write(tmp_path / f"b.{ending}", clip(), seed=1).read_bytes() == first
 
 
+def test_narrow_pictures_too_become_the_same_bytes_each_time(tmp_path):
+    random = np.random.default_rng(0)
+    small = random.integers(0, 256, (12, 12, 12, 3), np.uint8)
+    frames = small.repeat(8, axis=1).repeat(8, axis=2)  # 96 pixels: see `_steady`
+    written = set()
+    for number in range(20):
+        held = [random.random(int(random.integers(100, 100_000))) for _ in range(20)]
+        with VideoWriter(tmp_path / "a.mp4", size=(96, 96), fps=12, settings={}) as file:
+            for frame in frames:
+                file.write(frame[None])
+        written.add((tmp_path / "a.mp4").read_bytes())
+        assert held, number
+    assert len(written) == 1
+
+
 def test_a_phone_video_stands_upright(tmp_path):
     path = tmp_path / "phone.mp4"
     with av.open(str(path), "w") as container:

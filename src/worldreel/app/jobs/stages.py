@@ -95,14 +95,14 @@ class Maker:
 
     def load(self, model: str) -> "LoadedModel":
         """The model, from memory if it was the last one used."""
+        import torch
+
+        if self._threads is not None:  # each thread of Python has its own number of them, and
+            torch.set_num_threads(self._threads)  # the last bits of a video depend on it
         with self._lock:
             if self._model is None or self._model[0] != model:
-                import torch
-
                 from worldreel.weights.load import load_model
 
-                if self._threads is not None:
-                    torch.set_num_threads(self._threads)
                 self._model = None
                 self._model = (model, load_model(model))
             return self._model[1]
