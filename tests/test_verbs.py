@@ -183,7 +183,7 @@ class Stopping(MemoryShelf):
 @pytest.mark.parametrize("is_loop", [False, True])
 def test_memory_does_not_grow_with_the_number_of_stretches(model, is_loop):
     most = []
-    for seconds in (6.0, 24.0):
+    for seconds in (4.0, 12.0):
         canvas = Canvas(width=32, height=32, seconds=seconds, fps=FPS).say(PROMPT)
         plan = model.plan(canvas.loop() if is_loop else canvas, seed=1, num_inference_steps=1)
         shelf = Stopping()
