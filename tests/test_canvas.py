@@ -1,12 +1,14 @@
 """The canvas: what may lie on it, what it looks like, and that it survives its file."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.tiny_model import DESCRIPTION
 
 from worldreel.core.errors import UsageError
+from worldreel.generate import verbs
 from worldreel.generate.board import parse_board, read_board
 from worldreel.generate.canvas import Canvas
 from worldreel.generate.fill import fill
@@ -133,6 +135,13 @@ def test_the_drawing_shows_what_is_given_and_what_is_free():
     long = str(blank(600.0).say("x" * 500))
     assert max(map(len, long.splitlines())) < 140
     assert str(blank(1 / 12)).splitlines()[0].endswith("(1 frame)")
+
+
+def test_the_drawing_in_the_docs_is_what_is_printed():
+    page = (Path(__file__).parents[1] / "docs" / "canvas.md").read_text(encoding="utf-8")
+    clip = np.zeros((48, 128, 128, 3), np.uint8)
+    canvas = verbs.extend(clip, "a red ball rolls to the left on grass", seconds=2, fps=12)
+    assert f"\n{canvas}\n```" in page
 
 
 def test_a_canvas_comes_back_from_its_file_bit_for_bit(tmp_path):
