@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from worldreel.core.errors import UsageError, WorldreelError
-from worldreel.media.footage import describe_file, read_footage, read_mask
+from worldreel.media.footage import describe_file, read_footage, read_mask, stream_footage
 from worldreel.media.limits import MIB, Limits
 from worldreel.media.write import VideoWriter
 
@@ -403,3 +403,23 @@ def test_a_video_that_ends_before_its_time_is_said_to(tmp_path):
     footage = read_footage(tmp_path / "b.mkv")
     assert 5 < len(footage.frames) < 15
     assert any("should last 2 s" in note and "may be cut off" in note for note in footage.notes)
+
+
+@pytest.mark.parametrize("fps", [None, 5.0, 12.0, 25.0])
+@pytest.mark.parametrize("times_ms", [None, [0, 40, 300, 340, 700, 1000]])
+@pytest.mark.parametrize("size", [None, (32, 32)])
+def test_frames_that_are_streamed_are_those_that_are_read(tmp_path, fps, times_ms, size):
+    path = encode(tmp_path / "clip.mp4", bars(6), times_ms=times_ms)
+    read = read_footage(path, fps=fps, size=size)
+    stream = stream_footage(path, fps=fps, size=size)
+    assert (stream.num_frames, stream.fps, stream.notes) == (len(read.frames), read.fps, read.notes)
+    assert stream.size == read.frames.shape[1:3]
+    assert np.array_equal(np.stack(list(stream.frames)), read.frames)
+
+
+def test_a_stream_may_be_longer_than_what_may_be_held(tmp_path):
+    path = encode(tmp_path / "clip.mp4", bars(30))
+    small = Limits(frames_bytes=20 * 48 * 64 * 3)
+    with pytest.raises(WorldreelError, match="the limit is"):
+        read_footage(path, limits=small)
+    assert sum(1 for _ in stream_footage(path, limits=small).frames) == 30

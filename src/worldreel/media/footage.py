@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,66 @@ def read_footage(
         return reel.finish(decoding.fps, decoding.is_still, decoding.notes)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stream:
+    """A clip whose frames come one by one, so that memory holds a single one.
+
+    Args:
+        frames: uint8 ``h w 3`` each, sRGB, upright; to be taken once.
+        num_frames: how many there will be. fps: frames per second; 0 for a still.
+        size: height and width of each in pixels.
+        notes: what was done, each one sentence.
+    """
+
+    frames: Iterator[NDArray[np.uint8]]
+    num_frames: int
+    fps: float
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+
+
+def stream_footage(
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    how: How = "cover",
+    limits: Limits | None = None,
+) -> Stream:
+    """The frames of `read_footage` one by one: the file is decoded twice, and nothing is held.
+
+    The first time tells when each frame is shown; arguments and errors as for `read_footage`,
+    those of the second time when the frames are taken.
+    """
+    if fps is not None:
+        check_rate(fps)
+    limits = limits or Limits()
+    reel = _Reel(name=shown_name(path), fps=fps, size=size, how=how, limits=limits, holds=False)
+    with guarded(path, limits) as decoding:
+        for frame in decoding.frames():
+            reel.add(frame)
+        rate, words = reel.settle(decoding.fps, decoding.is_still, decoding.notes)
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        wanted = iter(reel.picks)
+        pick = next(wanted, None)
+        with guarded(path, limits) as decoding:
+            for number, frame in enumerate(decoding.frames()):
+                shown = None
+                while pick == number:
+                    shown = reel.fitted(frame.upright()) if shown is None else shown
+                    yield shown
+                    pick = next(wanted, None)
+
+    return Stream(
+        frames=frames(),
+        num_frames=len(reel.picks),
+        fps=rate,
+        size=reel.shown_size,
+        notes=tuple(words),
+    )
+
+
 def describe_file(
     path: str | Path, *, limits: Limits | None = None
 ) -> tuple[VideoInfo, dict[str, Any] | None]:
@@ -177,6 +238,8 @@ class _Reel:
     size: tuple[int, int] | None
     how: How
     limits: Limits
+    holds: bool = True
+    """Whether the frames are kept, or only when they are shown."""
     picks: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -200,8 +263,11 @@ class _Reel:
                 " pixels",
                 remedy="Cut the video where its size changes.",
             )
-        if self._plan is not None and self._plan.what is not None:
-            pixels = apply_fit(self._plan, pixels)
+        self._times_s.append(frame.time_s)
+        self._duration_s = frame.duration_s
+        if not self.holds:
+            return
+        pixels = self.fitted(pixels)
         self._num_bytes += pixels.nbytes
         if self._num_bytes > self.limits.frames_bytes:
             raise WorldreelError(
@@ -212,12 +278,24 @@ class _Reel:
                 remedy="Cut it shorter, or make it smaller.",
             )
         self._frames.append(pixels)
-        self._times_s.append(frame.time_s)
-        self._duration_s = frame.duration_s
 
-    def finish(self, declared_fps: float, is_still: bool, notes: list[str]) -> Footage:
-        assert self._frames and self._source_size is not None
-        num_frames = len(self._frames)
+    def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A frame in the size that is wanted."""
+        if self._plan is None or self._plan.what is None:
+            return pixels
+        return apply_fit(self._plan, pixels)
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Height and width of the result in pixels."""
+        assert self._source_size is not None
+        return self._plan.size if self._plan else self._source_size
+
+    def settle(
+        self, declared_fps: float, is_still: bool, notes: list[str]
+    ) -> tuple[float, list[str]]:
+        """The constant rate and what was done; ``picks`` says which frames are shown."""
+        num_frames = len(self._times_s)
         words = list(notes)
         if self._plan is not None and self._plan.what is not None:
             words.append(self._plan.what)
@@ -228,6 +306,11 @@ class _Reel:
                 self._times_s, self._duration_s, declared_fps, self.fps, self.limits.num_frames
             )
             words += what
+        return fps, words
+
+    def finish(self, declared_fps: float, is_still: bool, notes: list[str]) -> Footage:
+        assert self._frames and self._source_size is not None
+        fps, words = self.settle(declared_fps, is_still, notes)
         frames = np.empty((len(self.picks), *self._frames[0].shape), np.uint8)
         if frames.nbytes > self.limits.frames_bytes:
             raise WorldreelError(
@@ -238,13 +321,13 @@ class _Reel:
             )
         for number, pick in enumerate(self.picks):
             frames[number] = self._frames[pick]
-        height, width = self._plan.size if self._plan else self._source_size
+        height, width = self.shown_size
         return Footage(
             frames=frames,
             fps=fps,
             notes=tuple(words),
             source_size=self._source_size,
-            source_frames=num_frames,
+            source_frames=len(self._frames),
             kept=self._plan.kept if self._plan else (0, 0, height, width),
         )
 

@@ -129,23 +129,27 @@ def take_clip(
     Raises:
         ApiError: no clip, damaged, too long, or beyond a limit.
     """
-    from worldreel.media.footage import read_footage
+    from worldreel.media.footage import stream_footage
     from worldreel.media.limits import UPLOAD
     from worldreel.media.write import VideoWriter
 
     try:
-        footage = read_footage(source, fps=fps, size=size, how="cover", limits=UPLOAD)
+        footage = stream_footage(source, fps=fps, size=size, how="cover", limits=UPLOAD)
     except WorldreelError as error:
         raise _unreadable(error, param, source) from None
-    count, height, width = footage.frames.shape[:3]
+    count, (height, width) = footage.num_frames, footage.size
     if count < 2:
         raise invalid(f"{param} is a single picture; it must be a clip.", param)
     if count / fps > longest_s:
         message = f"{param} lasts {count / fps:.1f} s; at most {longest_s:g} s are taken."
         raise invalid(message, param)
     even = (height - height % 2, width - width % 2)  # what an mp4 can hold
-    with VideoWriter(target, size=even, fps=fps, settings={}) as writer:
-        writer.write(footage.frames[:, : even[0], : even[1]])
+    try:
+        with VideoWriter(target, size=even, fps=fps, settings={}) as writer:
+            for frame in footage.frames:
+                writer.write(frame[None, : even[0], : even[1]])
+    except WorldreelError as error:
+        raise _unreadable(error, param, source) from None
     return count, even
 
 
