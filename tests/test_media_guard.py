@@ -176,7 +176,9 @@ def test_processor_time_memory_and_size_have_limits_that_are_named(tmp_path, pic
 
 
 def test_a_reader_that_stops_early_leaves_no_process(tmp_path):
-    path = save_moving(tmp_path / "a.gif", np.zeros((200, 64, 64, 3), np.uint8) + 7)
+    # more than a pipe holds, and no two frames alike: alike ones would be kept as one
+    shades = np.arange(200, dtype=np.uint8)[:, None, None, None]
+    path = save_moving(tmp_path / "a.gif", np.broadcast_to(shades, (200, 128, 128, 3)).copy())
     with guard.guarded(path, Limits()) as decoding:
         next(decoding.frames())
         process = decoding._process
