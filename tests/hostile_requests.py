@@ -1,4 +1,4 @@
-"""Two hundred addresses and names that try to get where they should not."""
+"""More than two hundred addresses and names that try to get where they should not."""
 
 LOCAL_HOSTS = (
     "localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.1", "127.0.1", "127.255.255.254",
@@ -41,5 +41,6 @@ NAMES = (
     "%c0%ae%c0%ae/", "%u002e%u002e", "\u202e4pm.oediv", "ﬁle", "🎬", "edits", "extensions",
     "characters", "video_0.1", "video_" + "0" * 32 + ".1", "video_" + "0" * 32 + "/../x",
     "-rf", "--help", "<script>", "{{7*7}}", "${7*7}", "%0d%0aset-cookie:x", "..;/", "..%00/",
-    "%ff%fe", "%80",
+    "%ff%fe", "%80", "/proc/self/environ", "..%252f..%252fetc%252fpasswd", "/dev/zero",
+    "%2e%2e%2f%2e%2e%2fapp.db", "..././..././etc/passwd", "files/../../keys",
 )  # fmt: skip
