@@ -16,7 +16,7 @@ KINDS = {
 
 def config(kind: str, **changes) -> CausalAutoencoderConfig:
     shape = dict(KINDS[kind], dim_mult=(1, 2, 4, 4), num_res_blocks=2)
-    shape |= dict(temporal_downsample=(False, True, True) if kind == "2.1" else (False, True, True))
+    shape |= dict(temporal_downsample=(False, True, True))
     channels = shape["latent_channels"]
     shape |= dict(
         latents_mean=[0.1 * n for n in range(channels)],

@@ -7,6 +7,7 @@ clip is encoded and decoded in pieces, with the memory of a piece and the same n
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +98,7 @@ class Encoder(nn.Module):
         widths = [config.base_dim * mult for mult in (1, *config.dim_mult)]
         self.conv_in = CausalConv3d(3 * config.patch_size**2, widths[0], (3, 3, 3))
         stages = []
-        for index, (wide_in, wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (wide_in, wide) in enumerate(pairwise(widths)):
             is_last = index == len(config.dim_mult) - 1
             halves_time = not is_last and config.temporal_downsample[index]
             blocks = [ResidualBlock(wide_in, wide)]
@@ -130,7 +131,7 @@ class Decoder(nn.Module):
         self.conv_in = CausalConv3d(config.latent_channels, widths[0], (3, 3, 3))
         self.middle = Middle(widths[0])
         stages = []
-        for index, (wide_in, wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (wide_in, wide) in enumerate(pairwise(widths)):
             is_last = index == len(config.dim_mult) - 1
             doubles_time = not is_last and doubling[index]
             if index and not config.is_residual:
@@ -210,9 +211,8 @@ class CausalAutoencoder(nn.Module):
         memory, stride = Memory(), self.stride[0]
         for piece in _pieces(chunks, stride):
             self._check_size(piece)
-            raw = self.encoder(
-                _channels_last(_fold(piece, self.config.patch_size), self.dtype), memory
-            )
+            folded = _channels_last(_fold(piece, self.config.patch_size), self.dtype)
+            raw = self.encoder(folded, memory)
             mean = self.encoder_out(raw.movedim(1, -1)).movedim(-1, 1).float()
             yield (mean - _per_channel(self.latent_mean)) / _per_channel(self.latent_std)
 

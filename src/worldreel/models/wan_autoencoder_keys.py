@@ -81,9 +81,8 @@ def _place(found: re.Match[str], leaf: str, config: CausalAutoencoderConfig) -> 
         return "middle.attention."
     if "flat" in groups:  # Wan 2.1's encoder numbers blocks and changes of size in one row
         stage, block = divmod(int(groups["flat"]), config.num_res_blocks + 1)
-        return (
-            f"stages.{stage}.resample." if leaf in RESAMPLE else f"stages.{stage}.blocks.{block}."
-        )
+        inner = "resample" if leaf in RESAMPLE else f"blocks.{block}"
+        return f"stages.{stage}.{inner}."
     if "block" in groups:
         return f"stages.{groups['stage']}.blocks.{groups['block']}."
     return f"stages.{groups['stage']}.resample." if "stage" in groups else ""
