@@ -4,7 +4,7 @@ import contextlib
 import errno
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +50,8 @@ class VideoWriter:
         size: height and width in pixels.
         fps: frames per second, above 0.
         settings: what made the video, as JSON can say it; embedded in the file.
+        seal: called with the finished file before it gets its name; what it raises leaves no
+            file.
 
     Raises:
         UsageError: ending, size, rate or folder that cannot be (see ``check_writable``).
@@ -63,8 +65,10 @@ class VideoWriter:
         size: tuple[int, int],
         fps: float | Fraction,
         settings: Mapping[str, Any],
+        seal: Callable[[Path], None] | None = None,
     ) -> None:
         check_writable(path, size=size, fps=fps)
+        self._seal = seal
         self.path = Path(path)
         self.size = size
         self.num_frames = 0
@@ -96,6 +100,8 @@ class VideoWriter:
                 assert self.num_frames > 0, "a video has at least one frame"
                 with _write_errors(self.path):
                     self._file.finish()
+                if self._seal is not None:
+                    self._seal(part)
             except BaseException:
                 self._file.abandon()
                 raise

@@ -1,0 +1,1 @@
+"""Where a video comes from: signed credentials, labels, a watermark, and how they are read."""
