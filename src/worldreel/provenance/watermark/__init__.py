@@ -1,0 +1,58 @@
+"""An invisible mark in every frame, which survives what happens to videos.
+
+``Watermark(key)`` puts a number of up to 32 bits into a video and finds it again, without the
+original, after re-encoding, cutting, resizing, dropping frames, darkening and mirroring. Only
+who has the key can read it, and only who has the key can make or forge it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldreel.provenance.watermark.detect import FALSE_ALARM, Reading, detect
+from worldreel.provenance.watermark.embed import Embedder
+from worldreel.provenance.watermark.pattern import Pattern
+from worldreel.provenance.watermark.residual import Frames
+
+__all__ = ["FALSE_ALARM", "Embedder", "Reading", "Watermark", "capacity"]
+
+NUM_BITS = 32
+SMALLEST_SIDE = 64
+
+
+def capacity(height: int, width: int) -> int:
+    """Bits that a video of this size can carry: 32, or 0 where a side is below 64 pixels."""
+    return NUM_BITS if min(height, width) >= SMALLEST_SIDE else 0
+
+
+class Watermark:
+    """Marks videos and reads marks, with one key.
+
+    Args:
+        key: at least 16 secret bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        assert len(key) >= 16, f"a key of {len(key)} bytes can be guessed"
+        self._pattern = Pattern(key)
+
+    def embedder(self, height: int, width: int, payload: int) -> Embedder:
+        """Marks the frames of one video as they come.
+
+        Args:
+            height: of the frames, pixels. width: pixels.
+            payload: a number of ``capacity(height, width)`` bits.
+        """
+        return Embedder(self._pattern, height, width, payload, capacity(height, width))
+
+    def embed(self, frames: NDArray[np.uint8], payload: int) -> NDArray[np.uint8]:
+        """The frames, marked: uint8 ``t h w 3`` in and out, sRGB."""
+        height, width = frames.shape[1:3]
+        return self.embedder(height, width, payload)(frames)
+
+    def detect(self, frames: Frames) -> Reading:
+        """Looks for the mark.
+
+        Args:
+            frames: uint8 ``t h w 3``, sRGB, or consecutive groups of them: memory stays constant.
+        """
+        return detect(self._pattern, frames, NUM_BITS)

@@ -1,0 +1,110 @@
+"""Reading: is there a mark of this key, how sure is that, and what does it say."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldreel.provenance.watermark.chance import chance
+from worldreel.provenance.watermark.code import NUM_CODED, decode, encode
+from worldreel.provenance.watermark.pattern import Pattern
+from worldreel.provenance.watermark.residual import Frames, Residual
+from worldreel.provenance.watermark.search import (
+    BANDS,
+    FINE_GRID,
+    WINDOW_SCALES,
+    Place,
+    Search,
+)
+
+FALSE_ALARM = 1e-6
+"""A mark is found where a clean clip would look as marked more rarely than this."""
+NUM_CANDIDATES = 5
+"""Places at which a message is looked for, beside the untouched one."""
+NUM_REFINED = 27**2
+"""Scales near a candidate that refining can come to, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a detector found.
+
+    Args:
+        found: whether a mark of the key is there, at a false alarm rate of ``FALSE_ALARM``.
+        payload: what it says; None if it is not there or too worn to be read.
+        false_alarm: bound on the probability that an unmarked clip looks as marked as this.
+        num_bits: of the payload.
+    """
+
+    found: bool
+    payload: int | None
+    false_alarm: float
+    num_bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Message:
+    payload: int
+    score: float
+    """Of all waves, with the signs of the code word: Gaussian if unmarked."""
+    doubt: float
+    """Bound on the probability that another code word fits so well, the place being right."""
+
+
+def detect(pattern: Pattern, frames: Frames, num_bits: int) -> Reading:
+    """Looks for the pattern, with any payload, untouched first, then in every other place.
+
+    The false alarm bound is a sum over everything that was tried: half of the allowance goes
+    to the untouched place, half to all others.
+    """
+    search = Search(pattern, Residual(frames, WINDOW_SCALES))
+    bounds, messages = _untouched(search, num_bits)
+    candidates = search.best(NUM_CANDIDATES)
+    bounds.append(4 * chance(candidates[0].score, search.num_places))
+    num_fine = len(search.scales) * NUM_REFINED * FINE_GRID**2 * 2 * len(BANDS)
+    for candidate in candidates:
+        place = search.refined(candidate)
+        for message in _messages(search, place, num_bits):
+            bound = 4 * chance(message.score, num_fine * 2.0**num_bits)
+            bounds.append(bound)
+            messages.append((bound, message))
+    false_alarm = min(1.0, *bounds)
+    found = false_alarm <= FALSE_ALARM
+    payload = None
+    if found:
+        bound, message = min(messages, key=lambda pair: (pair[0], pair[1].doubt))
+        payload = message.payload if message.doubt < 1e-3 else None
+    return Reading(found=found, payload=payload, false_alarm=false_alarm, num_bits=num_bits)
+
+
+def _untouched(search: Search, num_bits: int) -> tuple[list[float], list[tuple[float, _Message]]]:
+    bounds, messages = [], []
+    for band in BANDS:
+        place = Place(scale_y=1.0, scale_x=1.0, band=band)
+        bounds.append(4 * chance(search.score(search.measured(place), band), len(BANDS)))
+        for message in _messages(search, place, num_bits):
+            bound = 4 * chance(message.score, len(BANDS) * 2.0**num_bits)
+            bounds.append(bound)
+            messages.append((bound, message))
+    return bounds, messages
+
+
+def _messages(search: Search, place: Place, num_bits: int) -> list[_Message]:
+    pattern = search.pattern
+    measured = search.measured(place)
+    heard = search.heard[place.band]
+    carries = heard & ~pattern.is_sync
+    parts = np.stack([measured.real, measured.imag], axis=1) * pattern.signs
+    told = parts[carries]
+    bits = pattern.coded_bit[heard[~pattern.is_sync]]
+    soft = np.bincount(bits.ravel(), told.ravel(), minlength=NUM_CODED)
+    payload = decode(soft, num_bits)
+    word = encode(payload, num_bits)
+    agreement = float(soft @ word)
+    sync = float(parts[heard & pattern.is_sync].sum())
+    return [
+        _Message(
+            payload=payload,
+            score=(sync + agreement) / (float(np.linalg.norm(measured[heard])) + 1e-9),
+            doubt=chance(agreement / (float(np.linalg.norm(told)) + 1e-9), 2.0**num_bits),
+        )
+    ]

@@ -1,0 +1,152 @@
+"""Finding the pattern again in a picture that was cut, moved, resized or mirrored."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldreel.provenance.watermark.pattern import MAX_K, Pattern
+from worldreel.provenance.watermark.residual import Residual
+
+WINDOW_SCALES = (0.72, 1.0, 1.4, 1.95)
+"""Scales for which residuals are made; others take the nearest."""
+SMALLEST, LARGEST = 0.68, 2.1
+"""Periods in shorter sides that are tried: from a picture with bars to one cut to half."""
+GRID = 72
+"""Shifts tried in a period, each way."""
+FINE_GRID = 256
+BANDS = (18.0, 11.0)
+"""Cycles in a period up to which waves are listened to: all, or those that survive longest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """How the pattern may lie in a picture.
+
+    Args:
+        scale_y: its period in shorter sides of the picture, down. scale_x: the same, across.
+        shift_y: how far it was moved, in periods. shift_x: the same.
+        mirrored: whether left and right changed places.
+        band: cycles in a period up to which waves are listened to.
+        score: how much the waves without message look like the key's.
+    """
+
+    scale_y: float
+    scale_x: float
+    shift_y: float = 0.0
+    shift_x: float = 0.0
+    mirrored: bool = False
+    band: float = BANDS[0]
+    score: float = 0.0
+
+
+class Search:
+    """Compares one video's residual with one key's pattern.
+
+    Args:
+        pattern: of the key. residual: of the video, at ``WINDOW_SCALES``.
+    """
+
+    def __init__(self, pattern: Pattern, residual: Residual) -> None:
+        self.pattern = pattern
+        self.residual = residual
+        radius = np.hypot(*pattern.waves.T)
+        self._ring = np.rint(radius).astype(np.int64)
+        self.heard = {band: radius <= band for band in BANDS}
+        height, width = residual.shape
+        self.extent = max(height, width) / min(height, width)
+        self.scales = tuple(self._scales())
+        self.num_places = len(self.scales) * GRID**2 * 2 * len(BANDS)
+        """Places whose scores are compared."""
+
+    def _scales(self) -> Iterator[float]:
+        """So close that at the picture's edges a wave of 12 cycles is an eighth of one off."""
+        scale = SMALLEST
+        while scale < LARGEST:
+            yield scale
+            scale *= 1 + min(0.05, 0.042 * scale / self.extent)
+
+    def measured(self, place: Place) -> NDArray[np.complex128]:
+        """The amplitudes of all waves in a place: ``n`` complex, of mean square 1 in each ring."""
+        return self._moved(self._waves(place.scale_y, place.scale_x)[place.mirrored], place)
+
+    def _moved(self, waves: NDArray[np.complex128], place: Place) -> NDArray[np.complex128]:
+        shift = np.array([place.shift_x, place.shift_y])
+        return waves * np.exp(2j * np.pi * (self.pattern.waves @ shift))
+
+    def _waves(self, scale_y: float, scale_x: float) -> list[NDArray[np.complex128]]:
+        """As measured from the top left corner: the picture, and the picture mirrored."""
+        scale = math.sqrt(scale_y * scale_x)
+        nearest = np.argmin(np.abs(np.log(np.array(self.residual.scales) / scale)))
+        at_y, at_x = self.residual.at
+        numbers = np.arange(-MAX_K, MAX_K + 1)
+        along_y = np.exp(np.outer(numbers[MAX_K:], (2j * np.pi / scale_y) * at_y))
+        along_x = np.exp(np.outer(numbers, (2j * np.pi / scale_x) * at_x))
+        rows = along_y.astype(np.complex64) @ self.residual.maps[nearest]
+        grid = rows @ along_x.astype(np.complex64).T  # ky, kx
+        kx, ky = self.pattern.waves.T
+        return [self._levelled(grid[ky, MAX_K + sign * kx]) for sign in (1, -1)]
+
+    def _levelled(self, waves: NDArray[np.complexfloating]) -> NDArray[np.complex128]:
+        power = np.bincount(self._ring, np.abs(waves).astype(np.float64) ** 2)
+        count = np.bincount(self._ring)
+        level = np.sqrt(power / np.maximum(count, 1)) + 1e-9
+        return waves / level[self._ring]
+
+    def score(self, measured: NDArray[np.complex128], band: float) -> float:
+        """How much the waves without message look like the key's: Gaussian if unmarked."""
+        heard = self.heard[band] & self.pattern.is_sync
+        agreement = (measured[heard] * np.conj(self.pattern.sync_signs[heard])).real.sum()
+        return float(agreement / (np.linalg.norm(measured[heard]) + 1e-9))
+
+    def best(self, count: int) -> list[Place]:
+        """The places with the highest scores, best first, each of another scale or mirroring."""
+        found = []
+        for scale in self.scales:
+            for mirrored, waves in enumerate(self._waves(scale, scale)):
+                place = Place(scale_y=scale, scale_x=scale, mirrored=bool(mirrored))
+                found.append(max((self._shifted(waves, place, band) for band in BANDS), key=_score))
+        return sorted(found, key=_score, reverse=True)[:count]
+
+    def _shifted(
+        self, waves: NDArray[np.complex128], place: Place, band: float, grid: int = GRID
+    ) -> Place:
+        """The shift with the highest score."""
+        heard = self.heard[band] & self.pattern.is_sync
+        kx, ky = self.pattern.waves[heard].T
+        product = waves[heard] * np.conj(self.pattern.sync_signs[heard])
+        spectrum = np.zeros((grid, grid // 2 + 1), np.complex128)
+        spectrum[kx % grid, ky] = product * np.where(ky == 0, 2, 1)
+        scores = np.fft.irfft2(spectrum, s=(grid, grid))
+        x, y = divmod(int(np.argmax(scores)), grid)
+        norm = float(np.linalg.norm(waves[heard])) + 1e-9
+        return replace(
+            place,
+            shift_x=x / grid,
+            shift_y=y / grid,
+            band=band,
+            score=float(scores[x, y]) * grid * grid / 2 / norm,
+        )
+
+    def refined(self, place: Place) -> Place:
+        """The place, with scale (each way for itself) and shift adjusted to the highest score."""
+        step = 0.021 * place.scale_y / self.extent
+        for width in (step, step / 2, step / 4):
+            tries = [place]
+            for y in (-1, 0, 1):
+                for x in (-1, 0, 1):
+                    near = replace(
+                        place,
+                        scale_y=place.scale_y * (1 + y * width),
+                        scale_x=place.scale_x * (1 + x * width),
+                    )
+                    waves = self._waves(near.scale_y, near.scale_x)[near.mirrored]
+                    tries.append(self._shifted(waves, near, place.band, FINE_GRID))
+            place = max(tries, key=_score)
+        return place
+
+
+def _score(place: Place) -> float:
+    return place.score
