@@ -1,13 +1,16 @@
-"""A worker with a short lease, which may hang inside its first stretch.
+"""A worker with a short lease, which may hang inside its first stretch, or forget its first end.
 
 python -m tests.lease_worker DATA URL NAME LOG HANG
 """
 
+import sqlite3
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
+from dbos._dbos import _get_dbos_instance
 from tests.job_bench import QuickMaker
 
 from worldreel.app.jobs.settings import Settings
@@ -33,7 +36,31 @@ def main(data: str, url: str, name: str, log: str, how: str) -> None:
             threading.Event().wait()
 
     worker.shop.hurt = hurt
+    if how == "unrecorded":
+        worker.shop.remember = forgetful(worker.shop.remember)
     sys.exit(worker.run())
+
+
+def forgetful(remember):
+    """Keeps the first result as a full disk does: neither it nor the workflow's end is written."""
+    full = sqlite3.OperationalError("database or disk is full")
+    calls = count()
+
+    def remembered(name, act):
+        if next(calls):
+            return remember(name, act)
+        act()
+        system = _get_dbos_instance()._sys_db
+        write = system.update_workflow_outcome
+
+        def fails(*args, **options):
+            system.update_workflow_outcome = write
+            raise full
+
+        system.update_workflow_outcome = fails
+        raise full
+
+    return remembered
 
 
 if __name__ == "__main__":

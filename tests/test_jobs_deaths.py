@@ -159,6 +159,21 @@ def test_a_store_that_was_restored_without_its_workflows_begins_anew(bench, tmp_
     assert bench.store.get(OWNER, video).workflow == 2
 
 
+def test_a_workflow_whose_end_could_not_be_written_is_begun_anew(bench, tmp_path):
+    """As on a full disk: what DBOS takes for running is executed by nobody."""
+    video = bench.admit()
+    words = ["-m", "tests.lease_worker", str(bench.settings.data), "", "a", "", "unrecorded"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    worker = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        soon(lambda: status(bench, video) == "completed", 60)
+    finally:
+        worker.kill()
+        worker.wait()
+    found = bench.store.get(OWNER, video)
+    assert found.workflow == 2 and found.beginnings == 1
+
+
 def test_a_server_that_is_asked_to_stop_ends_what_is_in_hand(tmp_path):
     """What waits is left to the next start, and the process ends with 0."""
     server = LiveServer(tmp_path / "data")

@@ -192,13 +192,21 @@ class VideoStore:
                 Video(**row._mapping) for row in connection.execute(sa.select(videos).where(*where))
             ]
 
-    def dispatched(self, video: Video, number: int) -> None:
-        """Remembers that a workflow was started for a video."""
+    def dispatched(self, video: Video, number: int, *, forgive: bool = False) -> None:
+        """Remembers that a workflow was started for a video.
+
+        Args:
+            forgive: whether the one before it ended through no fault of the video's.
+        """
+        values: dict[str, Any] = {"workflow": number}
+        if forgive:
+            began = videos.c.beginnings
+            values["beginnings"] = sa.case((began > 0, began - 1), else_=0)
         with self.database.write() as connection:
             query = videos.update().where(
                 videos.c.id == video.id, videos.c.workflow == video.workflow
             )
-            connection.execute(query.values(workflow=number))
+            connection.execute(query.values(values))
 
     def claim(self, video: str, worker: str) -> Claim | None:
         """Takes a video to make it; None where there is nothing to make any more.

@@ -19,7 +19,7 @@ from worldreel.app.jobs.settings import Settings, check_folder
 from worldreel.app.jobs.stages import Maker, import_heavy
 from worldreel.app.jobs.store import VideoStore
 from worldreel.app.jobs.sweeper import Sweeper
-from worldreel.app.jobs.video import workflow_id
+from worldreel.app.jobs.video import Video, workflow_id
 from worldreel.app.jobs.workers import WorkerStore
 from worldreel.app.jobs.workflow import QUEUE, Workshop, register
 
@@ -67,6 +67,8 @@ class Worker:
         )
         self.sweeper = Sweeper(self.database, settings, folder)
         self._make_video: Callable[[str], None] | None = None
+        self._idle: set[str] = set()
+        """Workflows that are this worker's by the book and not by its hands, at the last look."""
 
     def run(self) -> int:
         """Works until SIGTERM or SIGINT; returns the exit code."""
@@ -156,18 +158,32 @@ class Worker:
 
     def _mend(self) -> None:
         """Starts a new workflow for every video whose own broke without ending it."""
-        assert self._make_video is not None
+        idle: set[str] = set()
         for video in self.store.unfinished(older_than=time.time() - self.settings.lease_s):
             status = DBOS.get_workflow_status(video.workflow_id)
             if status is None or status.status in ENDED_WORKFLOWS:
-                standing = self.store.standing([video.id]).get(video.id)
-                if standing is None or standing.ended or standing.workflow != video.workflow:
+                self._start_anew(video)
+            elif status.status == "PENDING" and status.executor_id == self.name:
+                # its end could not be written, as on a full disk: nothing runs, nobody takes over
+                if video.id in self.shop.running:
                     continue
-                log.warning("%s has no workflow: starting another", video.id)
-                number = video.workflow + 1
-                with SetWorkflowID(workflow_id(video.id, number)):
-                    DBOS.enqueue_workflow(QUEUE, self._make_video, video.id)
-                self.store.dispatched(video, number)
+                if video.workflow_id in self._idle:
+                    DBOS.cancel_workflow(video.workflow_id)
+                    self._start_anew(video, forgive=True)
+                else:
+                    idle.add(video.workflow_id)
+        self._idle = idle
+
+    def _start_anew(self, video: Video, *, forgive: bool = False) -> None:
+        assert self._make_video is not None
+        standing = self.store.standing([video.id]).get(video.id)
+        if standing is None or standing.ended or standing.workflow != video.workflow:
+            return
+        log.warning("%s has no workflow: starting another", video.id)
+        number = video.workflow + 1
+        with SetWorkflowID(workflow_id(video.id, number)):
+            DBOS.enqueue_workflow(QUEUE, self._make_video, video.id)
+        self.store.dispatched(video, number, forgive=forgive)
 
     def _sweep(self) -> None:
         self.sweeper.sweep()

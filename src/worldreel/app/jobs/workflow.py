@@ -54,6 +54,8 @@ class Workshop:
     worker: str
     stopping: threading.Event = field(default_factory=threading.Event)
     claims: dict[str, Claim] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    """Videos whose workflow is executed by this process at this moment."""
     remember: Callable[[str, Callable[[], Outcome]], Outcome] = field(
         default=lambda name, act: DBOS.run_step({"name": name}, act)
     )
@@ -69,11 +71,15 @@ def register(shop: Workshop) -> Callable[[str], None]:
     def make_video(video: str) -> None:
         if shop.stopping.is_set():
             threading.Event().wait()  # begun too late: the next worker takes it up from here
-        claim = patiently(lambda: shop.store.claim(video, shop.worker))
-        if claim is None:
-            shop.folder.remove_work(video)
-            return
-        make(shop, claim)
+        shop.running.add(video)
+        try:
+            claim = patiently(lambda: shop.store.claim(video, shop.worker))
+            if claim is None:
+                shop.folder.remove_work(video)
+                return
+            make(shop, claim)
+        finally:
+            shop.running.discard(video)
 
     return make_video
 
