@@ -28,6 +28,7 @@ from worldreel.core.progress import silent
 from worldreel.generate.endless import Endless, check_playable
 from worldreel.generate.options import Options
 from worldreel.media.read import probe, read_settings
+from worldreel.provenance.mark import Marker
 
 BALL, CUBE = "a red ball rolls", "a blue cube slides on grass"
 WIDTH, HEIGHT = DESCRIPTION.size.default
@@ -170,7 +171,7 @@ def test_a_model_that_makes_frames_in_groups_is_refused():
 def test_a_recording_hears_each_prompt_at_the_first_step_of_its_time(tmp_path):
     path = tmp_path / "played.mp4"
     said = [Said(0, BALL), Said(0.5, CUBE)]  # the first step makes 8 frames: 0.667 s
-    told = record(endless(), said, 18, path, silent)
+    told = record(endless(), said, 18, path, silent, marker=Marker.open())
     info, settings = probe(path), read_settings(path)
     assert (info.num_frames, info.fps, info.size) == (18, 12, (HEIGHT, WIDTH))
     assert told["num_frames"] == 18 and told["speed"] > 0

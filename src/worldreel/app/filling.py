@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ from worldreel.core.randomness import random_seed
 if TYPE_CHECKING:
     from worldreel.generate.canvas import Canvas
     from worldreel.generate.plan import Plan
+    from worldreel.provenance.credentials import Ingredient
+    from worldreel.provenance.mark import Marker
     from worldreel.weights.description import ModelDescription
     from worldreel.weights.load import LoadedModel
 
@@ -61,6 +64,8 @@ class Filling:
     """Keep finished stretches of a long video there; the same command then goes on after a stop."""
     show_canvas: Flag = False
     """Print what is given and what is free, and make nothing."""
+    visible_label: Flag = False
+    """Show people that it is AI-generated, by a small text in English and Chinese throughout."""
     json: Flag = False
     """Print one JSON object per video; progress comes as JSON lines on standard error."""
 
@@ -70,8 +75,14 @@ class Filling:
 
         return describe(self.model)
 
-    def fill(self, canvas: "Canvas", *, ending: str = ".mp4") -> int:
-        """Makes the videos of a canvas; raises UsageError before anything heavy is loaded."""
+    def fill(
+        self, canvas: "Canvas", *, ending: str = ".mp4", sources: Sequence[str] | None = None
+    ) -> int:
+        """Makes the videos of a canvas; raises UsageError before anything heavy is loaded.
+
+        Args:
+            sources: the files that they are made from; those that the canvas names if None.
+        """
         plans = self.plans(canvas)
         if self.show_canvas:
             print(canvas)
@@ -86,6 +97,7 @@ class Filling:
             fps=canvas.fps,
             num_frames=canvas.num_frames,
         )
+        marker, named = self._marker(), self._sources(canvas, sources)
         with terminated_like_interrupted(), progress_display(as_json=self.json) as progress:
             began = time.perf_counter()
             progress(0, 1, "load")
@@ -97,7 +109,9 @@ class Filling:
             result = {}
             for plan, path in zip(plans, paths, strict=True):
                 shelf = self._shelf(plan, model)
-                result = make_video(model, plan, path, progress, shelf)
+                verb = type(self).__name__.lower()
+                marks = {"marker": marker, "sources": named, "verb": verb}
+                result = make_video(model, plan, path, progress, shelf, **marks)
                 result["load_seconds"] = load_seconds
                 print(json.dumps(result) if self.json else _in_words(result), flush=True)
         if not self.json:
@@ -126,6 +140,21 @@ class Filling:
         first = make_plan(canvas, options, description)
         return [_with_seed(first, number, description) for number in range(self.num_videos)]
 
+    def _marker(self) -> "Marker":
+        """What marks the files; raises before anything heavy is loaded if it cannot."""
+        from worldreel.provenance.mark import Marker, with_visible_label
+
+        marker = Marker.open(tell=tell_in_json if self.json else tell)
+        return with_visible_label(marker, "both" if self.visible_label else None)
+
+    def _sources(self, canvas: "Canvas", files: Sequence[str] | None) -> "tuple[Ingredient, ...]":
+        from worldreel.generate.given import sources_of
+        from worldreel.provenance.examine import ingredient_of
+
+        if files is None:
+            return sources_of(canvas)
+        return tuple(ingredient_of(file, number) for number, file in enumerate(files))
+
     def _shelf(self, plan: "Plan", model: "LoadedModel") -> Any:
         if self.work_dir is None:
             return None
@@ -135,6 +164,16 @@ class Filling:
         if self.num_videos > 1:
             folder = folder / str(plan.options.seed)
         return FolderShelf(folder, plan, model.description.version)
+
+
+def tell(told: str) -> None:
+    """Says something once, on standard error."""
+    print(told, file=sys.stderr, flush=True)
+
+
+def tell_in_json(told: str) -> None:
+    """The same as a line of JSON, among those of the progress."""
+    print(json.dumps({"note": told}), file=sys.stderr, flush=True)
 
 
 def _with_seed(plan: "Plan", number: int, description: "ModelDescription") -> "Plan":

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from worldreel import __version__
 from worldreel.generate.engine import Shelf, generate
+from worldreel.generate.given import sources_of
 from worldreel.generate.plan import Plan
-from worldreel.media.write import VideoWriter
+from worldreel.provenance.mark import Marker
 from worldreel.weights.load import LoadedModel
 
 
@@ -77,15 +78,19 @@ class Video:
         return generate(self._model, self.plan, shelf=self._shelf)
 
     def save(self, path: str | Path) -> Path:
-        """Writes an .mp4, .webp, .gif or, of one frame, .png; whole or not at all.
+        """Writes an .mp4, .webp, .gif or, of one frame, .png; whole and marked, or not at all.
 
         Raises:
             UsageError: an ending or a folder that cannot be.
-            WorldreelError: the disk is full.
+            WorldreelError: the disk is full, or the file could not be marked.
         """
         canvas = self.plan.canvas
-        with VideoWriter(
-            path, size=(canvas.height, canvas.width), fps=canvas.fps, settings=self.settings
+        with Marker.open().writer(
+            path,
+            size=(canvas.height, canvas.width),
+            fps=canvas.fps,
+            settings=self.settings,
+            sources=sources_of(canvas),
         ) as file:
             for chunk in self.chunks():
                 file.write(chunk)

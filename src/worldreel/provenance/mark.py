@@ -192,8 +192,9 @@ class FrameMarker:
         self._fps = fps
         self._count = 0
         self._embed = None
-        if capacity(*size) > 0:  # smaller pictures carry labels and credentials alone
-            self._embed = marker.watermark.embedder(*size, payload)
+        num_bits = capacity(*size)
+        if num_bits > 0:  # smaller pictures carry labels and credentials alone
+            self._embed = marker.watermark.embedder(*size, payload % 2**num_bits)
 
     def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The next frames, uint8 ``t h w 3``, with their marks."""

@@ -1,5 +1,7 @@
 """Whether a file says that it was made by a model, by whom and from what; and what that means."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.core.errors import WorldreelError
+from worldreel.media.guard import guarded
 from worldreel.media.limits import Limits
 from worldreel.provenance.authority import home, load_signing
-from worldreel.provenance.config import load_config, open_anchors, open_watermark_keys
+from worldreel.provenance.config import (
+    PUBLIC_KEY,
+    load_config,
+    open_anchors,
+    open_watermark_keys,
+)
 from worldreel.provenance.credentials import Credentials
 from worldreel.provenance.examine import examine
 from worldreel.provenance.labels import FoundLabels
@@ -20,8 +28,8 @@ if TYPE_CHECKING:
 
 FRAMES_MAX = 96
 """Frames that the watermark is looked for in, from the beginning: averaging more gains little."""
-ALARM = 1e-6
-"""A pattern that an unmarked file shows with a greater probability than this is not reported."""
+GROUP = 8
+"""Frames that are in memory at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,25 +121,21 @@ def check(path: str | Path, keys: Keys, limits: Limits | None = None) -> Report:
 
 
 def find_watermark(path: str | Path, keys: Keys, limits: Limits | None = None) -> WatermarkFound:
-    """Looks for the pattern of each key in the first frames of a file."""
-    try:
-        frames = _first_frames(path, limits)
-    except UsageError:
-        raise
-    except WorldreelError:
-        return WatermarkFound(state="not_searched")
-    from worldreel.provenance.config import PUBLIC_KEY
-    from worldreel.provenance.watermark import Watermark
+    """Looks for the pattern of each key in the first frames of a file; memory stays constant."""
+    from worldreel.provenance.watermark import FALSE_ALARM, Watermark
 
     best: tuple[Reading, bytes] | None = None
     for key in keys.watermark:
-        reading = Watermark(key).detect(frames)
+        try:
+            reading = Watermark(key).detect(_groups(path, limits or Limits()))
+        except _NoFrames:
+            return WatermarkFound(state="not_searched")
         if best is None or reading.false_alarm < best[0].false_alarm:
             best = reading, key
     assert best is not None
     reading, key = best
     chance = min(1.0, reading.false_alarm * len(keys.watermark))
-    if not reading.found or chance > ALARM:
+    if not reading.found or chance > FALSE_ALARM * len(keys.watermark):
         return WatermarkFound(state="not_found", false_alarm=chance)
     return WatermarkFound(
         state="found",
@@ -142,21 +146,32 @@ def find_watermark(path: str | Path, keys: Keys, limits: Limits | None = None) -
     )
 
 
-def _first_frames(path: str | Path, limits: Limits | None) -> NDArray[np.uint8]:
-    """The first frames of a file, as they are, ``t h w 3``."""
-    from worldreel.media.guard import guarded
+class _NoFrames(Exception):
+    """Nothing of a file could be decoded."""
 
-    limits = limits or Limits()
-    found: list[NDArray[np.uint8]] = []
-    with guarded(path, limits) as decoding:
-        for frame in decoding.frames():
-            found.append(frame.upright()[..., :3])
-            if len(found) == FRAMES_MAX or sum(f.nbytes for f in found) > limits.frames_bytes // 4:
-                break
-            if found[-1].shape != found[0].shape:
-                found.pop()
-                break
-    return np.stack(found)
+
+def _groups(path: str | Path, limits: Limits) -> Iterator[NDArray[np.uint8]]:
+    """The first frames of a file as they are, a few at a time: uint8 ``t h w 3``."""
+    count = 0
+    shape: tuple[int, ...] | None = None
+    group: list[NDArray[np.uint8]] = []
+    try:
+        with guarded(path, limits) as decoding:
+            for frame in itertools.islice(decoding.frames(), FRAMES_MAX):
+                pixels = frame.upright()[..., :3]
+                shape = shape or pixels.shape
+                if pixels.shape != shape:
+                    break  # the picture changes its size: what comes after is another one
+                group.append(pixels)
+                count += 1
+                if len(group) == GROUP:
+                    yield np.stack(group)
+                    group = []
+    except WorldreelError as error:
+        if count == 0:
+            raise _NoFrames from error
+    if group:
+        yield np.stack(group)
 
 
 def _of_credentials(found: Credentials) -> list[str]:

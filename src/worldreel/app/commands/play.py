@@ -10,7 +10,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from worldreel.app.clips import FitOption
 from worldreel.app.display import progress_display
-from worldreel.app.filling import terminated_like_interrupted
+from worldreel.app.filling import tell, tell_in_json, terminated_like_interrupted
 from worldreel.app.options import (
     OF_THE_MODEL,
     Flag,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from worldreel.app.play.player import Player
     from worldreel.app.play.record import Said
     from worldreel.generate.endless import Endless
+    from worldreel.provenance.credentials import Ingredient
+    from worldreel.provenance.mark import Marker
     from worldreel.weights.description import ModelDescription
 
 DEFAULT_SECONDS = 10.0
@@ -92,6 +94,7 @@ class Play:
                 [path], size=(height, width), fps=description.fps, num_frames=num_frames
             )
         begin, notes = self._begin(size, description)
+        marker, sources = self._marks()
         with terminated_like_interrupted(), progress_display(as_json=self.json) as progress:
             progress(0, 1, "load")
             endless = self._endless(size, context, begin)
@@ -99,14 +102,15 @@ class Play:
             if path is not None:
                 from worldreel.app.play.record import record
 
-                result = record(endless, said, num_frames, path, progress)
+                marks = {"marker": marker, "sources": sources}
+                result = record(endless, said, num_frames, path, progress, **marks)
                 result["notes"] = notes
                 print(json.dumps(result) if self.json else _in_words(result), flush=True)
                 return 0
             for note in notes:
                 print(note)
             try:
-                return self._play(endless)
+                return self._play(endless, sources)
             except KeyboardInterrupt:
                 return 0  # it has no other end
         return 0
@@ -206,6 +210,14 @@ class Play:
             )
         return clip.frames, list(clip.notes)
 
+    def _marks(self) -> "tuple[Marker, list[Ingredient]]":
+        """What marks files that are saved, and the source that they name."""
+        from worldreel.provenance.examine import ingredient_of
+        from worldreel.provenance.mark import Marker
+
+        marker = Marker.open(tell=tell_in_json if self.json else tell)
+        return marker, [] if self.image is None else [ingredient_of(self.image, 0)]
+
     def _endless(
         self, size: tuple[int, int], context: int, begin: "NDArray[np.uint8] | None"
     ) -> "Endless":
@@ -222,11 +234,11 @@ class Play:
         )
         return Endless(load_model(self.model), options, size=size, context=context, begin=begin)
 
-    def _play(self, endless: "Endless") -> int:
+    def _play(self, endless: "Endless", sources: "list[Ingredient]") -> int:
         from worldreel.app.play.cue import Cue
         from worldreel.app.play.player import Player
 
-        with Player(endless, Cue(self.prompt)) as player:
+        with Player(endless, Cue(self.prompt), sources) as player:
             if self.browser:
                 self._serve(player)
             else:

@@ -39,7 +39,7 @@ class Extend(ClipFilling):
             fps=given.fps,
             backward=self.backward,
         )
-        return self.fill(given.finish(canvas))
+        return self.fill(given.finish(canvas), sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Connect(ClipFilling):
             fps=first.fps,
         )
         canvas = replace(canvas, notes=second.notes)
-        return self.fill(first.finish(canvas))
+        return self.fill(first.finish(canvas), sources=[self.first, self.second])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class Loop(ClipFilling):
             seconds = 1.0 if self.seconds is None else self.seconds
             prompt = self.said(self.what)
             canvas = verbs.close(given.frames, prompt, seconds=seconds, fps=given.fps)
-            return self.fill(given.finish(canvas))
+            return self.fill(given.finish(canvas), sources=[self.what])
         width, height = parse_size(self.size) if self.size is not None else (None, None)
         prompt = read_prompt(self.prompt if self.what is None else self.what)
         request = Request(
@@ -133,7 +133,8 @@ class Edit(ClipFilling):
         given = self.read(self.clip)
         prompt = read_prompt(self.prompt if self.new_prompt is None else self.new_prompt)
         noise = verbs.noise_of(self.strength, self.describe().sampling.shift)
-        return self.fill(given.finish(verbs.edit(given.frames, prompt, noise=noise, fps=given.fps)))
+        canvas = verbs.edit(given.frames, prompt, noise=noise, fps=given.fps)
+        return self.fill(given.finish(canvas), sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,7 @@ class Erase(ClipFilling):
         given = self.read(self.clip)
         mask, notes = read_mask_for(given, self.clip, self.mask, self.fit)
         canvas = verbs.erase(given.frames, mask, prompt, fps=given.fps)
-        return self.fill(given.finish(replace(canvas, notes=notes)))
+        return self.fill(given.finish(replace(canvas, notes=notes)), sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +209,8 @@ class Expand(ClipFilling):
             xy=None if self.at is None else _parse_place(self.at),
         )
         retimed = self.keep_fps and fps != description.fps
-        return self.fill(replace(canvas, notes=footage.notes, retimed=retimed))
+        canvas = replace(canvas, notes=footage.notes, retimed=retimed)
+        return self.fill(canvas, sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +233,7 @@ class Interpolate(ClipFilling):
                 remedy=f"Choose a whole multiple, for example {2 * given.fps:g}.",
             )
         canvas = verbs.interpolate(given.frames, self.said(self.clip), times=times, fps=self.fps)
-        return self.fill(given.finish(canvas))
+        return self.fill(given.finish(canvas), sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +264,7 @@ class Recut(ClipFilling):
             after_s=self.after,
             fps=given.fps,
         )
-        return self.fill(given.finish(canvas))
+        return self.fill(given.finish(canvas), sources=[self.clip])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,9 +286,8 @@ class Upscale(ClipFilling):
         given = self.read(self.clip)
         noise = verbs.noise_of(self.strength, self.describe().sampling.shift)
         prompt = self.said(self.clip)
-        return self.fill(
-            given.finish(verbs.upscale(given.frames, prompt, noise=noise, fps=given.fps))
-        )
+        canvas = verbs.upscale(given.frames, prompt, noise=noise, fps=given.fps)
+        return self.fill(given.finish(canvas), sources=[self.clip])
 
 
 def read_mask_for(

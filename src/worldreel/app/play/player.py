@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from worldreel.app.play.cue import Cue
 from worldreel.app.play.seen import Seen
 from worldreel.generate.endless import Endless
+from worldreel.provenance.credentials import Ingredient
 
 STEPS_TIMED = 6
 """Steps of which the median says how fast frames are made."""
@@ -50,11 +51,12 @@ class Player:
     Args:
         endless: what makes the frames; nobody else may use it meanwhile.
         cue: what is said at first.
+        sources: the files that it begins with, for the credentials of what is saved.
     """
 
-    def __init__(self, endless: Endless, cue: Cue) -> None:
+    def __init__(self, endless: Endless, cue: Cue, sources: Sequence[Ingredient] = ()) -> None:
         self.fps = endless.fps
-        self.seen = Seen(endless)
+        self.seen = Seen(endless, sources)
         self._endless = endless
         self._cue = cue
         self._ready: deque[tuple[NDArray[np.uint8], str]] = deque()

@@ -9,7 +9,8 @@ from typing import Any
 from worldreel.app.play.seen import settings_of
 from worldreel.core.progress import Progress
 from worldreel.generate.endless import Endless
-from worldreel.media.write import VideoWriter
+from worldreel.provenance.credentials import Ingredient
+from worldreel.provenance.mark import Marker
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,17 @@ class Said:
 
 
 def record(
-    endless: Endless, said: Sequence[Said], num_frames: int, path: Path, progress: Progress
+    endless: Endless,
+    said: Sequence[Said],
+    num_frames: int,
+    path: Path,
+    progress: Progress,
+    *,
+    marker: Marker,
+    sources: Sequence[Ingredient] = (),
 ) -> dict[str, Any]:
-    """Writes the first frames of an endless canvas, whole or not at all, and tells about it.
+    """Writes the first frames of an endless canvas, whole and marked or not at all, and tells
+    about it.
 
     A prompt is heard by the first step that begins at its time or later.
 
@@ -31,7 +40,7 @@ def record(
         said: rising in time; the first at 0.
 
     Raises:
-        WorldreelError: the disk is full.
+        WorldreelError: the disk is full, or the file could not be marked.
     """
     assert said and said[0].at_s == 0, said
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +50,8 @@ def record(
     width, height = endless.size
     schedule = _schedule(endless, said, num_frames)
     settings = settings_of(endless, schedule)
-    with VideoWriter(path, size=(height, width), fps=endless.fps, settings=settings) as file:
+    how: dict[str, Any] = {"settings": settings, "sources": sources, "verb": "play"}
+    with marker.writer(path, size=(height, width), fps=endless.fps, **how) as file:
         progress(0, num_frames, "make")
         while len(prompts) < num_frames:
             prompt = schedule[len(prompts)]

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from worldreel.app.output import plan_outputs
 from worldreel.core.errors import UsageError
 from worldreel.generate.endless import Endless
-from worldreel.media.write import VideoWriter
+from worldreel.provenance.credentials import Ingredient
+from worldreel.provenance.mark import Marker
 
 KEPT_S = 60
 FRAMES_AT_ONCE = 24
@@ -22,10 +24,16 @@ class Seen:
 
     Args:
         endless: that makes the frames.
+        sources: the files that it began with.
+        marker: that marks what is saved; the user's own if None.
     """
 
-    def __init__(self, endless: Endless) -> None:
+    def __init__(
+        self, endless: Endless, sources: Sequence[Ingredient] = (), marker: Marker | None = None
+    ) -> None:
         self._endless = endless
+        self._sources = tuple(sources)
+        self._marker = marker
         self._lock = threading.Lock()
         self._frames: deque[tuple[NDArray[np.uint8], str]] = deque(maxlen=KEPT_S * endless.fps)
 
@@ -42,7 +50,7 @@ class Seen:
 
         Raises:
             UsageError: nothing was seen yet, or the path cannot be written.
-            WorldreelError: the disk is full.
+            WorldreelError: the disk is full, or the file could not be marked.
         """
         with self._lock:
             kept = list(self._frames)
@@ -56,9 +64,9 @@ class Seen:
             path.parent.mkdir(parents=True, exist_ok=True)
         settings = settings_of(self._endless, prompts)
         width, height = self._endless.size
-        with VideoWriter(
-            path, size=(height, width), fps=self._endless.fps, settings=settings
-        ) as file:
+        marker = self._marker or Marker.open()
+        how: dict[str, Any] = {"settings": settings, "sources": self._sources, "verb": "play"}
+        with marker.writer(path, size=(height, width), fps=self._endless.fps, **how) as file:
             for first in range(0, len(kept), FRAMES_AT_ONCE):
                 chunk = kept[first : first + FRAMES_AT_ONCE]
                 file.write(np.stack([frame for frame, _ in chunk]))
