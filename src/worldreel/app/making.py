@@ -40,7 +40,7 @@ def make_video(
     """
     began = time.perf_counter()
     canvas = plan.canvas
-    understanding = understand(canvas.prompt, model.text)
+    understanding = understand(canvas.prompt, model.text, model.description.vocabulary)
     path.parent.mkdir(parents=True, exist_ok=True)
     with marker.writer(
         path,

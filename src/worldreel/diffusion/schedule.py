@@ -15,10 +15,27 @@ def shift_time(t: Tensor, shift: float) -> Tensor:
     return shift * t / (1 + (shift - 1) * t)
 
 
-def timesteps(num_steps: int, shift: float = 1.0) -> Tensor:
-    """The ``num_steps + 1`` times of a sampler, float64, strictly falling from 1 to 0."""
+def timesteps(num_steps: int, shift: float = 1.0, levels: int | None = None) -> Tensor:
+    """The ``num_steps + 1`` times of a sampler, float64, strictly falling from 1 to 0.
+
+    Args:
+        levels: the noise levels of a model that counts them. As the Wan models are sampled,
+            times then fall evenly to the least level instead of 0, before the last step goes
+            there; and the first is a hair below 1, in float32, as theirs is.
+    """
     assert num_steps >= 1, num_steps
-    return shift_time(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift)
+    if levels is None:
+        return shift_time(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift)
+    step = (1 / levels - 1) / num_steps
+    times = shift_time(torch.arange(num_steps + 1, dtype=torch.float64) * step + 1, shift)
+    times[0] = torch.tensor(1 - 1e-6, dtype=torch.float32)
+    times[-1] = 0
+    return times
+
+
+def told_level(t: Tensor, levels: int) -> Tensor:
+    """The whole level, in units of ``1 / levels``, that a model is told at times ``t``; float64."""
+    return (t.double() * levels).floor() / levels
 
 
 def sample_logit_normal(

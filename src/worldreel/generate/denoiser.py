@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldreel.diffusion.path import velocity_from_x_0, x_0_from_velocity
+from worldreel.models.experts import Experts
 from worldreel.models.transformer import Transformer
 
 Prediction = Literal["x_0", "v"]
@@ -33,7 +34,7 @@ class Denoiser:
             (see `worldreel.diffusion.path.velocity_from_x_0`).
     """
 
-    transformer: Transformer
+    transformer: Transformer | Experts
     prediction: Prediction
     level_channel: bool
     position_channels: bool = False
@@ -46,6 +47,7 @@ class Denoiser:
         text: Tensor,
         text_bias: Tensor | None = None,
         given: Tensor | None = None,
+        image: Tensor | None = None,
     ) -> Tensor:
         """The velocity ``v = eps - x_0`` at ``x``.
 
@@ -56,11 +58,12 @@ class Denoiser:
             text_bias: as the transformer takes it.
             given: further channels ``b g t h w`` of the input, for a model that is told what
                 is given in this way.
+            image: states of pictures ``b m d``, for a model that is shown them.
 
         Returns:
             ``b c t h w`` in the dtype of ``x``.
         """
-        output = self._output(x, level, text, text_bias, given)
+        output = self._output(x, level, text, text_bias, given, image)
         if self.prediction == "v":
             return output
         return velocity_from_x_0(x, output, per_latent(level, x), self.t_min)
@@ -79,6 +82,7 @@ class Denoiser:
         text: Tensor,
         text_bias: Tensor | None = None,
         given: Tensor | None = None,
+        image: Tensor | None = None,
     ) -> Tensor:
         shape = (x.shape[0], *x.shape[2:])
         assert level.shape in (shape[:2], shape), (level.shape, x.shape)
@@ -96,6 +100,8 @@ class Denoiser:
         if given is not None:
             inputs.append(given)
         more = {} if text_bias is None else {"text_bias": text_bias}
+        if image is not None:
+            more["image"] = image
         return self.transformer(torch.cat(inputs, dim=1), token_level, text, **more).to(x.dtype)
 
 

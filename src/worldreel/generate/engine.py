@@ -14,6 +14,7 @@ from worldreel.diffusion.path import interpolate
 from worldreel.diffusion.schedule import timesteps, wait_at
 from worldreel.diffusion.solvers import integrate
 from worldreel.generate.detail import Detail
+from worldreel.generate.groups import is_grouped, make_grouped_window
 from worldreel.generate.plan import Plan
 from worldreel.generate.stretches import Stretch
 from worldreel.generate.velocity import GuidedVelocity
@@ -136,7 +137,10 @@ def make_stretch(
     """
     stretch = plan.stretches[number]
     first, stop = (stretch.num_shown + place for place in stretch.new)
-    window = make_window(model, plan, stretch, made)
+    if is_grouped(model.description):
+        window = make_grouped_window(model, plan, stretch)
+    else:
+        window = make_window(model, plan, stretch, made)
     steps = plan.options.num_inference_steps
     assert steps is not None
 
@@ -177,7 +181,7 @@ def sample(
     level = window.level[:, :1, :1, :1] if is_everywhere(window.level, 1.0) else window.level
     at = level[:, None]  # 1 1 t h w
     x = torch.where(at < 1, interpolate(window.given, noise, at), noise)
-    clock = timesteps(steps, sampling.shift)
+    clock = timesteps(steps, sampling.shift, sampling.levels)
     # nothing moves before the clock has come down to the highest level
     late = int((clock[1:] >= level.max()).sum())
     if is_uniform(level):
@@ -236,7 +240,7 @@ def _frames(
     detail: Detail,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames ``first`` to before ``stop`` of the video, decoded or as given."""
-    if model.description.stride[0] != 1 or model.description.first_frame_alone:
+    if is_grouped(model.description):
         yield from _frames_of_groups(model, plan, made, detail)
         return
     for start in range(first, stop, DECODE_GROUP):

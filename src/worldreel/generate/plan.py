@@ -57,10 +57,10 @@ class Plan:
 
         options, sampling = self.options, self.description.sampling
         assert options.num_inference_steps and options.guidance_scale is not None
-        times = timesteps(options.num_inference_steps, sampling.shift)[:-1].tolist()
+        times = timesteps(options.num_inference_steps, sampling.shift, sampling.levels)
         return sum(
             2 if guidance_applies(t, options.guidance_scale, sampling.guidance_interval) else 1
-            for t in times
+            for t in times[:-1].tolist()
         )
 
     @property
@@ -81,6 +81,7 @@ class Plan:
 def make_plan(canvas: Canvas, options: Options, description: ModelDescription) -> Plan:
     """Works a canvas out for a model; raises UsageError where the model cannot do it."""
     options = options.validate(description)
+    _check_needs(canvas, description)
     check_size(canvas.width, canvas.height, description)
     if not canvas.retimed:
         check_rate(canvas.fps, description)
@@ -176,6 +177,30 @@ def _stretches(
     )
 
 
+def _check_needs(canvas: Canvas, description: ModelDescription) -> None:
+    """Raises UsageError where an end that the model must be given is not given whole."""
+    ends = {"first_frame": (0, "--image"), "last_frame": (canvas.num_frames - 1, "--last-image")}
+    for end in description.needs:
+        frame, option = ends[end]
+        if _given_area(canvas, frame) != canvas.width * canvas.height:
+            words = end.replace("_", " ")
+            raise UsageError(
+                f"{description.name} makes a video from its {words}, and none is given.",
+                remedy=f"Give a picture as the {words} ({option} FILE), or choose a model that "
+                "makes videos from words alone.",
+            )
+
+
+def _given_area(canvas: Canvas, frame: int) -> int:
+    """Pixels of a frame that are given at noise 0."""
+    area = 0
+    for placement in canvas.placements:
+        index = placement.index_at(frame)
+        if index is not None and placement.noise == 0:
+            area += int(placement.given_at(index).sum())
+    return area
+
+
 def _needed(
     canvas: Canvas, keep_every: int, num_latent_frames: int, description: ModelDescription
 ) -> NDArray[np.bool_]:
@@ -184,12 +209,7 @@ def _needed(
     kept = np.zeros(num_latent_frames * stride + alone, bool)  # by model frame
     whole = canvas.width * canvas.height
     for frame in range(canvas.num_frames):
-        area = 0
-        for placement in canvas.placements:
-            index = placement.index_at(frame)
-            if index is not None and placement.noise == 0:
-                area += int(placement.given_at(index).sum())
-        kept[frame * keep_every] = area == whole
+        kept[frame * keep_every] = _given_area(canvas, frame) == whole
     needed = np.ones(num_latent_frames, bool)
     for latent in range(num_latent_frames):
         start = 0 if alone and latent == 0 else alone + (latent - alone) * stride

@@ -100,9 +100,14 @@ class Understanding:
         return "\n".join(lines)
 
 
-def understand(prompt: str, text: TextEncoder) -> Understanding:
-    """Sorts the words of a prompt into those of the simulated world, near ones and others."""
+def understand(prompt: str, text: TextEncoder, vocabulary: str = "world") -> Understanding:
+    """Sorts the words of a prompt into those of the simulated world, near ones and others.
+
+    A model of the ``open`` vocabulary is taken to know every word that it reads.
+    """
     unread = text.truncated_words(prompt)
+    if vocabulary == "open":
+        return Understanding(unread=unread)
     read = prompt.rstrip().removesuffix(unread)
     known: dict[str, None] = {}
     close: dict[str, str] = {}

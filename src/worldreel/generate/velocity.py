@@ -7,11 +7,15 @@ from torch import Tensor
 
 from worldreel.diffusion.guidance import guidance_applies, guide
 from worldreel.diffusion.path import interpolate
+from worldreel.diffusion.schedule import told_level
 from worldreel.generate.denoiser import Denoiser
 from worldreel.generate.plan import Plan
 from worldreel.generate.window import Window, is_uniform, log_words, text_of
 from worldreel.weights.load import LoadedModel
 
+BATCHED_TOKENS = 4096
+"""Up to so many tokens the prompt and its absence are one batch: more fill a device by themselves,
+and two at a time would only take twice the memory."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 """By this share of a ring it begins later at each evaluation: no two beginnings are near."""
 
@@ -37,16 +41,22 @@ class GuidedVelocity:
             description.level_channel,
             description.position_channels,
         )
-        self.scale = options.guidance_scale
-        self.interval = description.sampling.guidance_interval
+        sampling = description.sampling
+        self.scale = self.scale_low = options.guidance_scale
+        if sampling.guidance_scale_low is not None and self.scale == sampling.guidance_scale:
+            self.scale_low = sampling.guidance_scale_low
+        self.boundary, self.levels = sampling.boundary or 0.0, sampling.levels
+        self.interval = sampling.guidance_interval
         self.patch_t = description.patch_size[0]
-        # inside the interval the prompt and its absence are evaluated as one batch
         negative = [options.negative_prompt] * len(window.prompts)
         self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
         self.words, self.num_tokens = window.words, self.text.shape[1] // len(window.prompts)
         given = window.level < 1
         self.channels: Tensor | None = None
-        if description.given == "channels":
+        self.image = None if window.image is None else window.image.to(model.device)
+        if window.channels is not None:
+            self.channels = window.channels.to(model.device)
+        elif description.given == "channels":
             mask = given[:, None].to(window.given).expand(-1, description.stride[0], -1, -1, -1)
             self.channels = torch.cat((mask, window.given * mask[:, :1]), dim=1).to(model.device)
         spatial = not is_uniform(window.level)
@@ -77,7 +87,7 @@ class GuidedVelocity:
             x = torch.where(t < clock, interpolate(given, noise, clock.to(x.dtype)), x)
         if self.puts_back or self.channels is not None:
             t = clock.expand(1, 1, 1, 1, 1)
-        level = t[:, 0].to(x.dtype)
+        level = t[:, 0].to(x.dtype) if self.levels is None else told_level(t[:, 0], self.levels)
         if level.shape[2:] == (1, 1):
             level = level[..., 0, 0].expand(1, x.shape[2])
         else:
@@ -85,14 +95,25 @@ class GuidedVelocity:
         bias = log_words(self.words[order], self.patch_t, self.num_tokens)
         bias = None if bias is None else bias.to(x.device)
         channels = None if self.channels is None else self.channels[:, :, order]
-        if not guidance_applies(float(clock), self.scale, self.interval):
-            return self.denoiser(x, level, self.text[:1], bias, channels)
+        told = float(clock) if self.levels is None else float(told_level(clock, self.levels))
+        scale = self.scale if told >= self.boundary else self.scale_low
+        if not guidance_applies(float(clock), scale, self.interval):
+            return self.denoiser(x, level, self.text[:1], bias, channels, self.image)
+        if x[0, 0].numel() // math.prod(self.denoiser.transformer.config.patch_size) > (
+            BATCHED_TOKENS
+        ):
+            v_cond, v_uncond = (
+                self.denoiser(x, level, text, bias, channels, self.image)
+                for text in self.text.split(1)
+            )
+            return guide(v_cond, v_uncond, scale)
         v = self.denoiser(
             x.repeat(2, 1, 1, 1, 1),
             level.repeat(2, *[1] * (level.ndim - 1)),
             self.text,
             None if bias is None else bias.repeat(2, 1, 1),
             None if channels is None else channels.repeat(2, 1, 1, 1, 1),
+            None if self.image is None else self.image.repeat(2, 1, 1),
         )
         v_cond, v_uncond = v.chunk(2)
-        return guide(v_cond, v_uncond, self.scale)
+        return guide(v_cond, v_uncond, scale)

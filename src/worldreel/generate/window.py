@@ -29,6 +29,9 @@ class Window:
         prompts: what is said, each once.
         words: ``t p``: how much each frame hears of each prompt; a row adds up to 1.
         is_ring: whether the last frame is followed by the first.
+        channels: ``1 g t h w``: what is given as further channels of the input, for a model that
+            is told so; if None they are made from ``given`` and ``level``.
+        image: states ``1 m d`` of the pictures that are given, for a model that is shown them.
     """
 
     given: Tensor
@@ -36,6 +39,8 @@ class Window:
     prompts: tuple[str, ...]
     words: Tensor
     is_ring: bool = False
+    channels: Tensor | None = None
+    image: Tensor | None = None
 
 
 def make_window(
@@ -72,7 +77,7 @@ def make_window(
         _, stride_h, stride_w = model.description.stride
         # a latent is free, or as loose as the loosest of the pixels that it stands for
         level[0, positions] = F.max_pool2d(per_pixel[None], (stride_h, stride_w))[0]
-    prompts, words = _words(plan, stretch)
+    prompts, words = words_of(plan, stretch)
     return Window(given=given, level=level, prompts=prompts, words=words, is_ring=stretch.is_ring)
 
 
@@ -127,8 +132,8 @@ def _reference_of(plan: Plan, stretch: Stretch) -> Reference:
     return next(r for r in plan.canvas.references if r.first <= frame < r.stop)
 
 
-def _words(plan: Plan, stretch: Stretch) -> tuple[tuple[str, ...], Tensor]:
-    """The prompts of a stretch, and how much each of its frames hears of each."""
+def words_of(plan: Plan, stretch: Stretch) -> tuple[tuple[str, ...], Tensor]:
+    """The prompts of a stretch, and how much each of its frames hears of each: ``t p``."""
     first_made = stretch.made[0]
     heard: list[Mapping[str, float]] = []
     last: Mapping[str, float] = {}
@@ -143,7 +148,11 @@ def _heard_at(plan: Plan, latent: int) -> Mapping[str, float]:
     """The prompts that a frame of the axis hears: one, or two where one passes into the next."""
     spans, scale = plan.canvas.spans, plan.keep_every
     weights: dict[str, float] = {}
+    stride, alone = plan.description.stride[0], int(plan.description.first_frame_alone)
     at = latent + 0.5
+    if stride > 1:  # the middle of the frames that it stands for, as far as they are in the video
+        at = max(alone + (latent - alone + 0.5) * stride, 0.5)
+        at = min(at, plan.num_made_frames - 0.5)
     for number, span in enumerate(spans):
         first, stop = span.first * scale, span.stop * scale
         before = number > 0 and not span.cut and spans[number - 1].stop == span.first

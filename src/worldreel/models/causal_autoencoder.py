@@ -178,9 +178,17 @@ class CausalAutoencoder(nn.Module):
 
     def reset_statistics(self) -> None:
         """Fills mean and deviation in from the configuration, float32."""
-        device = self.latent_mean.device
+        device = self.encoder_out.weight.device
         self.latent_mean = torch.tensor(self.config.latents_mean, device=device)
         self.latent_std = torch.tensor(self.config.latents_std, device=device)
+
+    def lay_out_channels_last(self) -> None:
+        """Lays the weights of convolutions out in memory as their inputs are."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d):
+                is_flat = isinstance(module, nn.Conv2d)
+                order = torch.channels_last if is_flat else torch.channels_last_3d
+                module.weight.data = module.weight.data.contiguous(memory_format=order)
 
     @property
     def stride(self) -> tuple[int, int, int]:

@@ -40,15 +40,26 @@ class TextEncoder:
         forward: ids ``b n`` int64 to states ``b n dim``, float32.
         tokenizer: wraps a text into its start and end tokens, without truncation or padding.
         num_tokens: length of every answer, 3 to 512, start and end included.
+        dim: numbers per token.
+        clean: what is done with a prompt before it is cut into tokens.
     """
 
-    def __init__(self, forward: Forward, tokenizer: "Tokenizer", num_tokens: int) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        tokenizer: "Tokenizer",
+        num_tokens: int,
+        *,
+        dim: int = DIM,
+        clean: Callable[[str], str] = str,
+    ) -> None:
         if not FEWEST_TOKENS <= num_tokens <= MAX_TOKENS:
             raise UsageError(
                 f"num_tokens is {num_tokens}; it must be {FEWEST_TOKENS} to {MAX_TOKENS}.",
                 remedy="64 is what the default model was trained with.",
             )
-        self.dim = DIM
+        self.dim = dim
+        self._clean = clean
         self.num_tokens = num_tokens
         self._forward = forward
         self._tokenizer = tokenizer
@@ -60,7 +71,7 @@ class TextEncoder:
         The states of a prompt do not depend on what else is in the list.
 
         Returns:
-            states: float32 ``b num_tokens 384`` on the CPU, zero past each prompt's end.
+            states: float32 ``b num_tokens dim`` on the CPU, zero past each prompt's end.
             mask: bool ``b num_tokens``, True where there is a token.
         """
         known = {prompt: self._cache.get(prompt) for prompt in dict.fromkeys(prompts)}
@@ -80,6 +91,7 @@ class TextEncoder:
 
         It begins with the first word of which a part is lost.
         """
+        prompt = self._clean(prompt)
         encoding = self._tokenizer.encode(prompt)
         first_lost = self.num_tokens - 1  # the last place belongs to the end token
         if len(encoding.ids) <= self.num_tokens:
@@ -91,6 +103,7 @@ class TextEncoder:
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Words for which there is no token: the model sees the same mark for each of them."""
+        prompt = self._clean(prompt)
         encoding = self._tokenizer.encode(prompt)
         pairs = zip(encoding.tokens, encoding.offsets, strict=True)
         return [prompt[start:end] for token, (start, end) in pairs if token == UNKNOWN]
@@ -98,7 +111,8 @@ class TextEncoder:
     def _encode(self, prompts: list[str]) -> dict[str, Tensor]:
         """States of every prompt at its true length; equal lengths together, so without padding."""
         by_length: defaultdict[int, list[tuple[str, list[int]]]] = defaultdict(list)
-        for prompt, encoding in zip(prompts, self._tokenizer.encode_batch(prompts), strict=True):
+        encodings = self._tokenizer.encode_batch([self._clean(prompt) for prompt in prompts])
+        for prompt, encoding in zip(prompts, encodings, strict=True):
             ids = encoding.ids
             if len(ids) > self.num_tokens:
                 ids = [*ids[: self.num_tokens - 1], ids[-1]]

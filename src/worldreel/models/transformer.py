@@ -270,7 +270,9 @@ class Transformer(nn.Module):
         if level.ndim == 1:
             level = level[:, None]
         with torch.autocast(level.device.type, enabled=False):
-            wave = sinusoid(level.float() * TIMESTEPS, self.config.freq_dim)
+            # a level in float64 stays so until it is a timestep: 0.937 is 937, to the last bit
+            level = level.to(torch.promote_types(level.dtype, torch.float32))
+            wave = sinusoid(level * TIMESTEPS, self.config.freq_dim)
             time = self.time_in(wave.to(self.time_in.up.weight.dtype))
             time_6 = self.time_projection(F.silu(time).to(self.time_projection.weight.dtype))
         return time.float(), time_6.float().unflatten(-1, (6, -1))

@@ -1,6 +1,6 @@
 """Wan's published weights, in the layout of ``diffusers``, onto our parameter names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
@@ -90,3 +90,81 @@ def from_diffusers(weights: Mapping[str, Tensor], config: TransformerConfig) -> 
             tensor = pairs.transpose(1, 2).flatten(0, 2)
         ours[name] = tensor
     return ours
+
+
+ORIGINAL_OUTER = {
+    "time_embedding.0": "condition_embedder.time_embedder.linear_1",
+    "time_embedding.2": "condition_embedder.time_embedder.linear_2",
+    "time_projection.1": "condition_embedder.time_proj",
+    "text_embedding.0": "condition_embedder.text_embedder.linear_1",
+    "text_embedding.2": "condition_embedder.text_embedder.linear_2",
+    "img_emb.proj.0": "condition_embedder.image_embedder.norm1",
+    "img_emb.proj.1": "condition_embedder.image_embedder.ff.net.0.proj",
+    "img_emb.proj.3": "condition_embedder.image_embedder.ff.net.2",
+    "img_emb.proj.4": "condition_embedder.image_embedder.norm2",
+    "patch_embedding": "patch_embedding",
+    "head.head": "proj_out",
+}
+ORIGINAL_ATTENTION = {
+    "q": "to_q",
+    "k": "to_k",
+    "v": "to_v",
+    "o": "to_out.0",
+    "norm_q": "norm_q",
+    "norm_k": "norm_k",
+    "k_img": "add_k_proj",
+    "v_img": "add_v_proj",
+    "norm_k_img": "norm_added_k",
+}
+ORIGINAL_INNER = {
+    **{f"self_attn.{theirs}": f"attn1.{name}" for theirs, name in ORIGINAL_ATTENTION.items()},
+    **{f"cross_attn.{theirs}": f"attn2.{name}" for theirs, name in ORIGINAL_ATTENTION.items()},
+    # their third norm is the one before cross-attention, which diffusers calls the second
+    "norm3": "norm2",
+    "ffn.0": "ffn.net.0.proj",
+    "ffn.2": "ffn.net.2",
+}
+ORIGINAL_WHOLE = {
+    "head.modulation": "scale_shift_table",
+    "img_emb.emb_pos": "condition_embedder.image_embedder.pos_embed",
+}
+PREFIXES = ("model.diffusion_model.", "diffusion_model.")
+"""What tools put before the names of Wan's own layout."""
+
+
+def diffusers_module(module: str) -> str | None:
+    """The name in diffusers' layout of a module in that of Wan's own repositories; None if none.
+
+    >>> diffusers_module("blocks.3.cross_attn.norm_k_img")
+    'blocks.3.attn2.norm_added_k'
+    """
+    if module.startswith("blocks."):
+        _, index, inner = (*module.split(".", 2), "")[:3]
+        return f"blocks.{index}.{ORIGINAL_INNER[inner]}" if inner in ORIGINAL_INNER else None
+    return ORIGINAL_OUTER.get(module)
+
+
+def diffusers_name(key: str) -> str:
+    """A parameter's name in diffusers' layout, given either that or Wan's own.
+
+    Raises:
+        WorldreelError: neither of them has it.
+    """
+    for prefix in PREFIXES:
+        key = key.removeprefix(prefix)
+    if key in ORIGINAL_WHOLE:
+        return ORIGINAL_WHOLE[key]
+    module, _, leaf = key.rpartition(".")
+    if leaf == "modulation" and module.startswith("blocks."):
+        return f"{module}.scale_shift_table"
+    theirs = diffusers_module(module)
+    if theirs is not None:
+        return f"{theirs}.{leaf}"
+    our_name(key)  # raises where it is not theirs either
+    return key
+
+
+def to_diffusers_layout(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Weights in either layout, under the names of diffusers'."""
+    for key, tensor in tensors:
+        yield diffusers_name(key), tensor

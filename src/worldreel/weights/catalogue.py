@@ -6,6 +6,7 @@ from pathlib import Path
 
 from worldreel.core.errors import UsageError
 from worldreel.weights.description import FILE_NAME, ModelDescription
+from worldreel.weights.pipeline import INDEX_NAME, describe_pipeline
 
 DEFAULT_MODEL = "toybox"
 
@@ -32,11 +33,12 @@ def find_model(name_or_folder: str | Path) -> Path:
     folder = Path(text)
     names = ", ".join(known) or "none"
     with contextlib.suppress(OSError, ValueError):  # text that can be no path at all
-        if text and (folder / FILE_NAME).is_file():
+        if text and ((folder / FILE_NAME).is_file() or (folder / INDEX_NAME).is_file()):
             return folder
         if text and folder.is_dir():
             raise UsageError(
-                f"The folder {text} holds no {FILE_NAME}, so it is not a model.",
+                f"The folder {text} holds no {FILE_NAME} and no {INDEX_NAME}, so it is not a "
+                "model.",
                 remedy=f"Give a model's folder, or a name: {names}.",
             )
     shown = repr(text if len(text) <= 80 else text[:79] + "…")
@@ -55,4 +57,7 @@ def describe(name_or_folder: str | Path) -> ModelDescription:
         UsageError: there is no such model.
         WorldreelError: its description cannot be read.
     """
-    return ModelDescription.read(find_model(name_or_folder))
+    folder = find_model(name_or_folder)
+    if (folder / FILE_NAME).is_file():
+        return ModelDescription.read(folder)
+    return describe_pipeline(folder)

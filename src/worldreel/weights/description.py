@@ -19,7 +19,7 @@ TAKES = ("text", "first_frame", "last_frame", "clip", "mask")
 class TextEncoding:
     """Which encoder reads the prompt, and how many tokens of it the model sees."""
 
-    encoder: Literal["minilm"]
+    encoder: Literal["minilm", "umt5"]
     num_tokens: int
 
     def __post_init__(self) -> None:
@@ -70,8 +70,21 @@ class Sampling:
     context_level: float = 0.0
     """The noise level at which a stretch sees what was made before it: a little noise, where it
     was trained with that, keeps a mistake from being taken for the truth by the next stretch."""
+    levels: int | None = None
+    """How many noise levels it was trained at, where these are counted: it is then asked at whole
+    ones (see `worldreel.diffusion.schedule.timesteps`)."""
+    boundary: float | None = None
+    """The noise level from which the first of two transformers serves; below it the second."""
+    guidance_scale_low: float | None = None
+    """The guidance below the boundary, where a request leaves guidance to the model."""
 
     def __post_init__(self) -> None:
+        if self.levels is not None:
+            _check("sampling.levels", self.levels, 1, 100_000)
+        if self.boundary is not None:
+            _check("sampling.boundary", self.boundary, 0, 1)
+        if self.guidance_scale_low is not None:
+            _check("sampling.guidance_scale_low", self.guidance_scale_low, 0, 20)
         _check("sampling.context_level", self.context_level, 0, 1)
         _check("sampling.num_inference_steps", self.num_inference_steps, 1, 200)
         _check("sampling.guidance_scale", self.guidance_scale, 0, 20)
@@ -123,7 +136,14 @@ class ModelDescription:
     transformer: dict[str, Any]
     """Arguments of ``TransformerConfig``."""
     autoencoder: dict[str, Any]
-    """Arguments of ``AutoencoderConfig``."""
+    """Arguments of ``AutoencoderConfig`` or ``CausalAutoencoderConfig``."""
+    autoencoder_kind: Literal["light", "causal"] = "light"
+    layout: Literal["worldreel", "diffusers"] = "worldreel"
+    """How its files lie in its folder: ours, or the folders of a ``diffusers`` pipeline."""
+    needs: tuple[str, ...] = ()
+    """What it must be given, out of `TAKES`."""
+    vocabulary: Literal["world", "open"] = "world"
+    """Which words it knows: those of the simulated world, or any."""
     given: Literal["level", "channels", "replacement"] = "level"
     """How it is told what is given: by a noise level for each token; by further channels of its
     input, a mask and the given latents; or not at all, and they are put back at every step."""
@@ -134,6 +154,8 @@ class ModelDescription:
     first_frame_alone: bool = False
     """Whether the first frame has a latent frame to itself, whatever the temporal stride."""
     files: dict[str, WeightsFile] = field(default_factory=dict)
+    unlisted_bytes: int = 0
+    """The bytes of its files of weights, where `files` does not list them."""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in self.name):
@@ -144,6 +166,8 @@ class ModelDescription:
         unknown = [what for what in self.takes if what not in TAKES]
         if unknown or "text" not in self.takes:
             raise _wrong("takes", list(self.takes), f"text, and others of {', '.join(TAKES)}")
+        if unknown := [what for what in self.needs if what not in self.takes]:
+            raise _wrong("needs", unknown, f"part of what it takes: {', '.join(self.takes)}")
         for name in self.files:
             if Path(name).name != name or not name.endswith(".safetensors"):
                 raise _wrong("files", name, "the plain name of a .safetensors file")
@@ -168,7 +192,7 @@ class ModelDescription:
     @property
     def size_bytes(self) -> int:
         """The bytes of all its files of weights."""
-        return sum(file.size_bytes for file in self.files.values())
+        return self.unlisted_bytes + sum(file.size_bytes for file in self.files.values())
 
     def to_json(self) -> str:
         """The text of a ``model.json``."""

@@ -13,16 +13,23 @@ from torch import Tensor, nn
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.parse import parse
 from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
+from worldreel.models.causal_autoencoder import CausalAutoencoder
+from worldreel.models.clip import ImageEncoder
+from worldreel.models.experts import Experts
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
-from worldreel.weights.catalogue import find_model
+from worldreel.weights.catalogue import describe, find_model
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.load_pipeline import (
+    FLOAT32_MODULES,
+    load_pipeline_autoencoder,
+    load_pipeline_image,
+    load_pipeline_text,
+    load_pipeline_transformer,
+)
 
 TRANSFORMER_FILE = "transformer.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
-
-FLOAT32_MODULES = ("time_in", "time_projection")
-"""Modules whose matrices stay in float32: modulation is computed so (as Wan does)."""
 
 GET_AGAIN = "Get the model's folder again; nothing of it was used."
 
@@ -39,14 +46,16 @@ class LoadedModel:
     """
 
     description: ModelDescription
-    transformer: Transformer
-    autoencoder: Autoencoder
+    transformer: Transformer | Experts
+    autoencoder: Autoencoder | CausalAutoencoder
     text: TextEncoder
     dtype: torch.dtype
+    image: ImageEncoder | None = None
+    """Of a model that is shown what is given as the states of pictures, too."""
 
     @property
     def device(self) -> torch.device:
-        """Where the networks stand; the text encoder stays on the CPU."""
+        """Where the networks stand; the encoders of text and pictures stay on the CPU."""
         return next(self.autoencoder.parameters()).device
 
 
@@ -66,8 +75,7 @@ def load_model(
         WorldreelError: a file is missing, truncated, altered or not safetensors, or its
             weights do not fit the description.
     """
-    folder = find_model(name_or_folder)
-    description = ModelDescription.read(folder)
+    folder, description = find_model(name_or_folder), describe(name_or_folder)
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
@@ -76,6 +84,8 @@ def load_model(
         )
     dtype = fastest_dtype(device) if dtype is None else dtype
     assert dtype in (torch.float32, torch.bfloat16), dtype
+    if description.layout == "diffusers":
+        return _load_pipeline(folder, description, dtype, device)
     for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
         if name not in description.files:
             raise WorldreelError(f"{folder / 'model.json'} does not list {name}.", remedy=GET_AGAIN)
@@ -98,6 +108,19 @@ def load_model(
         _fill(autoencoder, folder / AUTOENCODER_FILE, dtype).to(device),
         load_minilm(num_tokens=description.text.num_tokens),
         dtype,
+    )
+
+
+def _load_pipeline(
+    folder: Path, description: ModelDescription, dtype: torch.dtype, device: torch.device
+) -> LoadedModel:
+    return LoadedModel(
+        description,
+        load_pipeline_transformer(folder, description, dtype).to(device),
+        load_pipeline_autoencoder(folder, description, dtype).to(device),
+        load_pipeline_text(folder, description, dtype),
+        dtype,
+        load_pipeline_image(folder, description, dtype),
     )
 
 
