@@ -10,7 +10,6 @@ from worldreel.provenance.watermark.pattern import Pattern
 from worldreel.provenance.watermark.residual import Frames, Residual
 from worldreel.provenance.watermark.search import (
     BANDS,
-    FINE_GRID,
     WINDOW_SCALES,
     Place,
     Search,
@@ -20,8 +19,10 @@ FALSE_ALARM = 1e-6
 """A mark is found where a clean clip would look as marked more rarely than this."""
 NUM_CANDIDATES = 5
 """Places at which a message is looked for, beside the untouched one."""
-NUM_REFINED = 27**2
-"""Scales near a candidate that refining can come to, at most."""
+SURE = 1e-9
+"""Doubt below which nothing more is looked for."""
+LEGIBLE = 1e-4
+"""Doubt below which a payload is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,38 +58,32 @@ def detect(pattern: Pattern, frames: Frames, num_bits: int) -> Reading:
     to the untouched place, half to all others.
     """
     search = Search(pattern, Residual(frames, WINDOW_SCALES))
-    bounds, messages = _untouched(search, num_bits)
-    candidates = search.best(NUM_CANDIDATES)
-    bounds.append(4 * chance(candidates[0].score, search.num_places))
-    num_fine = len(search.scales) * NUM_REFINED * FINE_GRID**2 * 2 * len(BANDS)
-    for candidate in candidates:
-        place = search.refined(candidate)
-        for message in _messages(search, place, num_bits):
-            bound = 4 * chance(message.score, num_fine * 2.0**num_bits)
-            bounds.append(bound)
-            messages.append((bound, message))
-    false_alarm = min(1.0, *bounds)
-    found = false_alarm <= FALSE_ALARM
-    payload = None
-    if found:
-        bound, message = min(messages, key=lambda pair: (pair[0], pair[1].doubt))
-        payload = message.payload if message.doubt < 1e-3 else None
-    return Reading(found=found, payload=payload, false_alarm=false_alarm, num_bits=num_bits)
-
-
-def _untouched(search: Search, num_bits: int) -> tuple[list[float], list[tuple[float, _Message]]]:
-    bounds, messages = [], []
+    bounds: list[float] = []
+    messages: list[_Message] = []
     for band in BANDS:
         place = Place(scale_y=1.0, scale_x=1.0, band=band)
         bounds.append(4 * chance(search.score(search.measured(place), band), len(BANDS)))
-        for message in _messages(search, place, num_bits):
-            bound = 4 * chance(message.score, len(BANDS) * 2.0**num_bits)
-            bounds.append(bound)
-            messages.append((bound, message))
-    return bounds, messages
+        messages.append(_message(search, place, num_bits))
+        bounds.append(4 * chance(messages[-1].score, len(BANDS) * 2.0**num_bits))
+    if min(bounds) > FALSE_ALARM or min(message.doubt for message in messages) > SURE:
+        candidates = search.best(NUM_CANDIDATES)
+        bounds.append(4 * chance(candidates[0].score, search.num_places))
+        for candidate in candidates:
+            messages.append(_message(search, search.refined(candidate), num_bits))
+            tries = search.num_fine_places * 2.0**num_bits
+            bounds.append(4 * chance(messages[-1].score, tries))
+    false_alarm = min(1.0, *bounds)
+    found = false_alarm <= FALSE_ALARM
+    clearest = min(messages, key=lambda message: message.doubt)
+    return Reading(
+        found=found,
+        payload=clearest.payload if found and clearest.doubt < LEGIBLE else None,
+        false_alarm=false_alarm,
+        num_bits=num_bits,
+    )
 
 
-def _messages(search: Search, place: Place, num_bits: int) -> list[_Message]:
+def _message(search: Search, place: Place, num_bits: int) -> _Message:
     pattern = search.pattern
     measured = search.measured(place)
     heard = search.heard[place.band]
@@ -101,10 +96,8 @@ def _messages(search: Search, place: Place, num_bits: int) -> list[_Message]:
     word = encode(payload, num_bits)
     agreement = float(soft @ word)
     sync = float(parts[heard & pattern.is_sync].sum())
-    return [
-        _Message(
-            payload=payload,
-            score=(sync + agreement) / (float(np.linalg.norm(measured[heard])) + 1e-9),
-            doubt=chance(agreement / (float(np.linalg.norm(told)) + 1e-9), 2.0**num_bits),
-        )
-    ]
+    return _Message(
+        payload=payload,
+        score=(sync + agreement) / (float(np.linalg.norm(measured[heard])) + 1e-9),
+        doubt=chance(agreement / (float(np.linalg.norm(told)) + 1e-9), 2.0**num_bits),
+    )

@@ -102,12 +102,14 @@ def _normalised(blue: NDArray[np.float32], period: float) -> NDArray[np.float32]
 def _box(values: NDArray[np.float32], side: float) -> NDArray[np.float32]:
     """The mean over a square window of an odd side of at least 3; the edge goes on beyond."""
     half = max(1, round((side - 1) / 2))
-    for axis in (0, 1):
-        padding = [(0, 0), (0, 0)]
-        padding[axis] = (half + 1, half)
-        sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-        length = values.shape[axis]
-        upper = np.take(sums, np.arange(2 * half + 1, length + 2 * half + 1), axis)
-        lower = np.take(sums, np.arange(length), axis)
-        values = ((upper - lower) / (2 * half + 1)).astype(np.float32)
-    return values
+    rows, columns = (_window(size, half) for size in values.shape)
+    return rows @ values @ columns.T
+
+
+@lru_cache(maxsize=64)
+def _window(size: int, half: int) -> NDArray[np.float32]:
+    """``size x size``: each row averages ``2 half + 1`` neighbours."""
+    averaged = np.zeros((size, size), np.float32)
+    near = np.arange(size)[:, None] + np.arange(-half, half + 1)
+    np.add.at(averaged, (np.arange(size)[:, None], np.clip(near, 0, size - 1)), 1 / (2 * half + 1))
+    return averaged
