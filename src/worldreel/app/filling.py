@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from worldreel.app.display import progress_display
 from worldreel.app.options import (
@@ -58,6 +58,11 @@ class Filling:
     """How strongly the prompt is followed; 1 is no guidance."""
     negative_prompt: Annotated[str, arg(metavar="TEXT", help_behavior_hint="")] = ""
     """What should not be seen."""
+    lora: Annotated[
+        tuple[str, ...], UseAppendAction, arg(metavar="FILE[=WEIGHT]", help_behavior_hint="")
+    ] = ()
+    """A LoRA, .safetensors, and how strongly it counts; again for several. @high or @low after the
+    weight chooses one of the two transformers of Wan 2.2."""
     num_videos: int = 1
     """So many videos, with seeds from --seed up; --output-path gets -1, -2 before its ending."""
     work_dir: Annotated[OptionalText, arg(metavar="FOLDER", help_behavior_hint="")] = None
@@ -135,6 +140,7 @@ class Filling:
             seed=random_seed() if self.seed is None else self.seed,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
+            loras=self.lora,
         )
         description = self.describe()
         first = make_plan(canvas, options, description)

@@ -8,6 +8,7 @@ from worldreel.core.words import check_text
 from worldreel.generate.limits import check_range, check_whole
 from worldreel.weights.catalogue import DEFAULT_MODEL
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.lora_use import LoraUse
 
 STEPS_MAX = 200
 GUIDANCE_MAX = 20.0
@@ -25,6 +26,8 @@ class Options:
     """Random if None; `validate` chooses it."""
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    loras: tuple[str, ...] = ()
+    """Files that change the transformer for this video (see `LoraUse.parse`)."""
 
     def validate(self, description: ModelDescription) -> "Options":
         """The same options with nothing left open; raises UsageError for what cannot be."""
@@ -39,4 +42,6 @@ class Options:
         check_whole("number of inference steps", complete.num_inference_steps, 1, STEPS_MAX)
         check_whole("seed", complete.seed, 0, SEED_MAX)
         check_range("guidance scale", complete.guidance_scale, 0, GUIDANCE_MAX)
+        for lora in complete.loras:
+            LoraUse.parse(lora)
         return complete

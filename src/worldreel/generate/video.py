@@ -142,6 +142,8 @@ def settings_of(model: LoadedModel, plan: Plan) -> dict[str, Any]:
         "model_version": model.description.version,
         "worldreel": __version__,
     }
+    if options.loras:
+        settings["loras"] = list(options.loras)
     is_plain = len(canvas.spans) == 1 and not canvas.spans[0].cut
     if canvas.placements or canvas.references or canvas.is_loop or not is_plain:
         settings["canvas"] = str(canvas)

@@ -117,7 +117,11 @@ ORIGINAL_ATTENTION = {
     "norm_k_img": "norm_added_k",
 }
 ORIGINAL_INNER = {
-    **{f"self_attn.{theirs}": f"attn1.{name}" for theirs, name in ORIGINAL_ATTENTION.items()},
+    **{
+        f"self_attn.{theirs}": f"attn1.{name}"
+        for theirs, name in ORIGINAL_ATTENTION.items()
+        if "img" not in theirs
+    },
     **{f"cross_attn.{theirs}": f"attn2.{name}" for theirs, name in ORIGINAL_ATTENTION.items()},
     # their third norm is the one before cross-attention, which diffusers calls the second
     "norm3": "norm2",
