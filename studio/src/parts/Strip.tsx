@@ -1,0 +1,29 @@
+/** A stretch of a canvas: given, given loosely, free, or being made. */
+export type Stretch = { kind: "given" | "loose" | "free" | "working"; seconds: number };
+
+const LOOKS: Record<Stretch["kind"], string> = {
+  given: "bg-ink/80",
+  loose: "loose",
+  free: "free",
+  working: "working",
+};
+
+/** The canvas of a request as a strip: what is given is solid, what the model adds is not. */
+export function Strip({ stretches, label }: { stretches: Stretch[]; label: string }) {
+  return (
+    <div
+      role="img"
+      aria-label={label}
+      className="flex h-4 w-full gap-px overflow-hidden rounded-sm border border-line bg-card"
+    >
+      {stretches.map((stretch, at) => (
+        <div
+          // biome-ignore lint/suspicious/noArrayIndexKey: a stretch has no name but its place
+          key={at}
+          className={LOOKS[stretch.kind]}
+          style={{ flexGrow: Math.max(stretch.seconds, 0.01) }}
+        />
+      ))}
+    </div>
+  );
+}
