@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from tests.job_bench import Bench, new_video
 
 from worldreel.app.jobs import hooks, tables
+from worldreel.app.jobs.gallery import Gallery
 from worldreel.app.jobs.hooks import HookStore
 from worldreel.app.jobs.keys import KeyStore
 from worldreel.app.jobs.store import KeyReused, Once, QueueFull, QuotaReached
@@ -188,14 +189,15 @@ def test_an_owner_sees_only_what_is_theirs(bench):
     video = bench.admit("alice")
     assert bench.store.get("bob", video) is None
     assert not bench.store.delete("bob", video) and not bench.store.cancel("bob", video)
-    assert bench.store.page("bob", limit=10, ascending=True, after=None) == []
+    assert Gallery(bench.database).page("bob", limit=10, ascending=True, after=None) == []
 
 
 def test_pages_follow_one_another_without_gap(bench):
     ids = [bench.admit() for _ in range(7)]
     for ascending in (True, False):
         seen, after = [], None
-        while page := bench.store.page("alice", limit=3, ascending=ascending, after=after):
+        how = {"limit": 3, "ascending": ascending}
+        while page := Gallery(bench.database).page("alice", **how, after=after):
             seen += [video.id for video in page]
             after = page[-1]
         assert seen == (ids if ascending else ids[::-1])

@@ -17,7 +17,11 @@ from pathlib import Path
 from worldreel.media.atomic import disk_errors
 
 VIDEO, THUMBNAIL, SPRITESHEET = "video.mp4", "thumbnail.webp", "spritesheet.jpg"
+SMALL, IMAGE = "small.webp", "image.png"
 PUBLISHED = (VIDEO, THUMBNAIL, SPRITESHEET)
+"""What every video has."""
+SOMETIMES = (SMALL, IMAGE)
+"""What only those have that were made by a version that knows it, or that are a picture."""
 PREVIEW = "preview.webp"
 
 _ID = re.compile(r"[a-z]{1,9}_[0-9a-f]{32}")
@@ -68,7 +72,7 @@ class Folder:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(mode=0o700)
             try:
-                for name in PUBLISHED:
+                for name in published_names(files):
                     link_or_copy(files / name, aside / name)
                     sync(aside / name)
                 sync(aside)
@@ -98,6 +102,11 @@ class Folder:
                 name = path.name.partition(".")[0]
                 if _ID.fullmatch(name) and path.stat().st_mtime < before:
                     yield name, path
+
+
+def published_names(folder: Path) -> list[str]:
+    """The files in a folder that are published."""
+    return [*PUBLISHED, *(name for name in SOMETIMES if (folder / name).is_file())]
 
 
 def checked(name: str) -> str:

@@ -31,6 +31,17 @@ class Key:
     """Its first and last letters."""
     created_at: float
     revoked_at: float | None
+    admin: bool = False
+    """Whether it may make and revoke keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who sent a request, and with which key; None is the one-time token of the first start."""
+
+    owner: str
+    admin: bool
+    key: str | None
 
 
 class KeyStore:
@@ -38,13 +49,14 @@ class KeyStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._cache: dict[str, tuple[float, str]] = {}
+        self._cache: dict[str, tuple[float, Caller]] = {}
 
-    def add(self, owner: str, secret: str | None = None) -> str:
+    def add(self, owner: str, secret: str | None = None, *, admin: bool = False) -> str:
         """A new key of an owner; returns its secret, which is not kept.
 
         Args:
             secret: one that the operator chose; None makes one.
+            admin: whether it may make and revoke keys.
 
         Raises:
             UsageError: an owner's name that cannot be, or a secret that can be guessed.
@@ -63,33 +75,40 @@ class KeyStore:
             )
         values = {"id": new_id("key"), "owner": owner, "hash": hash_of(secret)}
         values |= {"hint": f"{secret[:5]}...{secret[-4:]}", "created_at": time.time()}
+        values["admin"] = admin
         with self.database.write() as connection:
             known = sa.select(keys.c.id).where(keys.c.hash == values["hash"])
             if connection.execute(known).first() is None:
                 connection.execute(keys.insert().values(values))
         return secret
 
-    def remembered(self, secret: str) -> str | None:
+    def remembered(self, secret: str) -> Caller | None:
         """Whose key it is, if it was looked up a moment ago."""
-        until, owner = self._cache.get(hash_of(secret), (0.0, None))
-        return owner if until > time.monotonic() else None
+        until, caller = self._cache.get(hash_of(secret), (0.0, None))
+        return caller if until > time.monotonic() else None
 
     def owner_of(self, secret: str) -> str | None:
         """Whose key it is; None for a key that is unknown or revoked."""
+        caller = self.caller(secret)
+        return caller.owner if caller else None
+
+    def caller(self, secret: str) -> Caller | None:
+        """Who sends this key; None for a key that is unknown or revoked."""
         hashed, now = hash_of(secret), time.monotonic()
+        columns = (keys.c.owner, keys.c.admin, keys.c.id.label("key"))
         with self.database.read() as connection:
             where = (keys.c.hash == hashed, keys.c.revoked_at.is_(None))
-            owner = connection.execute(sa.select(keys.c.owner).where(*where)).scalar()
+            row = connection.execute(sa.select(*columns).where(*where)).first()
         self._cache.pop(hashed, None)
-        if owner is not None:
-            self._cache[hashed] = (now + CACHED_S, owner)
-        return owner
+        if row is None:
+            return None
+        self._cache[hashed] = (now + CACHED_S, Caller(**row._mapping))
+        return self._cache[hashed][1]
 
     def all(self) -> list[Key]:
         """Every key, the oldest first."""
-        query = sa.select(
-            keys.c.id, keys.c.owner, keys.c.hint, keys.c.created_at, keys.c.revoked_at
-        )
+        shown = (keys.c.id, keys.c.owner, keys.c.hint, keys.c.created_at, keys.c.revoked_at)
+        query = sa.select(*shown, keys.c.admin)
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(keys.c.created_at)).all()
         return [Key(**row._mapping) for row in rows]

@@ -45,6 +45,11 @@ def offered_models(settings: Settings) -> dict[str, Offered]:
     return found
 
 
+def default_model(settings: Settings) -> str:
+    """The own name of the model behind the first alias: what is made where nobody says."""
+    return describe(settings.aliases[0][1]).name
+
+
 def find_offered(settings: Settings, name: str) -> Offered:
     """The model that a client named; raises UsageError with the names that there are."""
     models = offered_models(settings)

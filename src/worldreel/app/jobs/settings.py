@@ -47,6 +47,12 @@ class Settings:
     """How often a worker looks for work."""
     private_addresses: bool = False
     """Whether webhooks and pictures may be at addresses inside the own network."""
+    provenance: Path | None = None
+    """The operator's file of how videos are marked; None is the one in the data folder."""
+    policy: Path | None = None
+    """The operator's file of what may be asked for; None allows everything."""
+    plays_max: int = 1
+    """Worlds that run at the same time for those who play; each has a process of its own."""
     threads: int | None = field(default_factory=lambda: None)
     """Threads of a worker; None leaves it to the machine."""
 
@@ -56,6 +62,7 @@ class Settings:
         _check("lease in seconds", self.lease_s, 1, 3600)
         _check("seconds to drain", self.drain_s, 0, 3600)
         _check("largest upload in bytes", self.upload_max_bytes, 1024, 2**40)
+        _check("number of worlds that are played", self.plays_max, 0, 1000)
         _check("deaths that a job may cause", self.deaths_max, 1, 100)
         for name, value in (
             ("owner's queue of at most", self.owner_queue_max),

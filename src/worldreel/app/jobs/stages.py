@@ -8,12 +8,14 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worldreel import __version__
 from worldreel.app.jobs.folder import PREVIEW
 from worldreel.app.jobs.layout import clip_frames, lay_out
+from worldreel.app.jobs.marking import Marking
 from worldreel.app.jobs.video import Wish
 from worldreel.core.progress import Progress
 from worldreel.weights.description import ModelDescription
@@ -67,13 +69,17 @@ def check(wish: Wish, inputs: Path, description: ModelDescription) -> Estimate:
         + made * SECONDS_PER_MADE_PIXEL
         + shown * SECONDS_PER_SHOWN_PIXEL
     )
-    memory = PROCESS_BYTES + BYTES_PER_STORED_BYTE * description.size_bytes
     return Estimate(
         work_s=work_s,
-        memory_bytes=memory + 100 * wish.shown_width * wish.shown_height,
+        memory_bytes=memory_of(description) + 100 * wish.shown_width * wish.shown_height,
         num_stretches=len(plan.stretches),
         notes=(*wish.notes, *plan.notes),
     )
+
+
+def memory_of(description: ModelDescription) -> int:
+    """Bytes of memory of a worker that holds a model, before it makes anything."""
+    return PROCESS_BYTES + BYTES_PER_STORED_BYTE * description.size_bytes
 
 
 def import_heavy() -> None:
@@ -88,8 +94,9 @@ def import_heavy() -> None:
 class Maker:
     """Makes videos, one at a time, with one model in memory."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, marking: Marking | None = None) -> None:
         self._threads = threads
+        self._marking = marking
         self._lock = threading.Lock()
         self._model: tuple[str, LoadedModel] | None = None
 
@@ -113,7 +120,7 @@ class Maker:
 
         model = self.load(wish.model)
         plan = _plan(wish, inputs, model.description)
-        understood = understand(wish.prompt, model.text)
+        understood = understand(wish.prompt, model.text, model.description.vocabulary)
         told = [line for line in understood.message(model.description.name).splitlines() if line]
         return {
             "num_stretches": len(plan.stretches),
@@ -173,8 +180,11 @@ class Maker:
     ) -> dict[str, Any]:
         """Decodes latents to the video, its thumbnail and its sheet of pictures in ``folder``.
 
+        Args:
+            inputs: the job's own folder, whose name is the video's.
+
         Returns:
-            what is told about the video.
+            what is told about the video, and the settings that are inside it.
         """
         from worldreel.app.jobs.pictures import Showing
         from worldreel.generate.engine import generate
@@ -184,18 +194,23 @@ class Maker:
         folder.mkdir(parents=True, exist_ok=True)
         frames = generate(model, plan, progress, _Made(stretches))
         num_frames = _total_frames(wish)
+        settings = _settings(wish, model.description)
+        marking = self._marking
         with Showing(
             folder,
             size=(wish.shown_height, wish.shown_width),
             fps=wish.fps,
             num_frames=num_frames,
-            settings=_settings(wish, model.description),
+            settings=settings,
+            mark=None if marking is None else partial(marking.frames, inputs.name),
         ) as showing:
             for frame in _published(wish, inputs, frames):
                 showing.add(frame)
         return {
             "model_version": model.description.version,
             "num_frames": num_frames,
+            "settings": settings,
+            "watermarked": marking is not None,
         }
 
 
@@ -263,8 +278,10 @@ def _plan(wish: Wish, inputs: Path | None, description: ModelDescription) -> "Pl
         num_inference_steps=wish.num_inference_steps,
         guidance_scale=wish.guidance_scale,
     )
-    if wish.kind != "create":  # the limit is for what is new; what was given is there already
-        spare_s = (wish.num_seen if wish.kind == "extend" else wish.num_frames) / wish.fps
+    if wish.kind != "create" or wish.num_given:
+        # the limit is for what is new; what was given is there already
+        seen = wish.num_seen if wish.kind == "extend" else wish.num_frames
+        spare_s = (wish.num_given or seen) / wish.fps
         longer = dataclasses.replace(description.seconds, max=description.seconds.max + spare_s)
         description = dataclasses.replace(description, seconds=longer)
     return make_plan(lay_out(wish, inputs, description), options, description)
@@ -274,6 +291,7 @@ def _settings(wish: Wish, description: ModelDescription) -> dict[str, Any]:
     """What is embedded in the file: what made it, without what was given."""
     return {
         "kind": wish.kind,
+        "verb": wish.verb or wish.kind,
         "prompt": wish.prompt,
         "negative_prompt": wish.negative_prompt,
         "model": description.name,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from worldreel.app.jobs import hooks
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.settings import HOUR_S, Settings
-from worldreel.app.jobs.tables import idempotency, videos
+from worldreel.app.jobs.tables import idempotency, parents, videos
 from worldreel.app.jobs.video import (
     COMPLETED,
     ENDED,
@@ -59,6 +59,12 @@ class Once:
     fingerprint: str
 
 
+IS_KEPT = sa.or_(
+    videos.c.favourite.is_(True), videos.c.picked.is_(True), videos.c.folder.is_not(None)
+)
+"""As `Video.kept`."""
+
+
 class VideoStore:
     """Videos in the database."""
 
@@ -77,13 +83,13 @@ class VideoStore:
         with self.database.read() as connection:
             return _answered(connection, owner, once)
 
-    def check_room(self, owner: str) -> None:
+    def check_room(self, owner: str, count: int = 1) -> None:
         """Raises QueueFull or QuotaReached without waiting for anyone's lock."""
         with self.database.read() as connection:
-            self._check_room(connection, owner)
+            self._check_room(connection, owner, count)
 
-    def admit(self, new: NewVideo, once: Once | None, answer: str) -> str:
-        """Accepts a video: from here on it is not lost.
+    def admit(self, news: Sequence[NewVideo], once: Once | None, answer: str) -> str:
+        """Accepts videos of one owner, all of them or none: from here on they are not lost.
 
         Returns:
             ``answer``, or the answer that was given to the same key before.
@@ -94,33 +100,22 @@ class VideoStore:
             KeyReused: the idempotency key was used for something else.
         """
         now = time.time()
+        owner = news[0].owner
         try:
             with self.database.write() as connection:
                 self.database.alone(connection)
-                if once and (before := _answered(connection, new.owner, once)) is not None:
+                if once and (before := _answered(connection, owner, once)) is not None:
                     return before
-                self._check_room(connection, new.owner)
-                values = {
-                    "id": new.id,
-                    "owner": new.owner,
-                    "created_at": now,
-                    "wish": new.wish.to_json(),
-                    "model": new.model,
-                    "prompt": new.wish.prompt,
-                    "size": new.size,
-                    "seconds": new.seconds,
-                    "cost_s": new.cost_s,
-                    "remixed_from_video_id": new.remixed_from_video_id,
-                    "status": QUEUED,
-                }
-                connection.execute(videos.insert().values(values))
+                self._check_room(connection, owner, len(news))
+                for new in news:
+                    insert(connection, new, now)
                 if once:
-                    kept = {"owner": new.owner, "key": once.key, "fingerprint": once.fingerprint}
+                    kept = {"owner": owner, "key": once.key, "fingerprint": once.fingerprint}
                     kept |= {"answer": answer, "created_at": now}
                     connection.execute(idempotency.insert().values(kept))
         except IntegrityError:
             assert once is not None
-            before = self.answered(new.owner, once)
+            before = self.answered(owner, once)
             assert before is not None
             return before
         return answer
@@ -130,15 +125,6 @@ class VideoStore:
         with self.database.read() as connection:
             where = (videos.c.id == video, videos.c.owner == owner)
             return _one(connection, sa.select(videos).where(*where))
-
-    def page(self, owner: str, *, limit: int, ascending: bool, after: Video | None) -> list[Video]:
-        """At most ``limit`` videos of an owner in order of creation, after another one."""
-        query = sa.select(videos).where(videos.c.owner == owner)
-        if after is not None:
-            query = query.where(videos.c.seq > after.seq if ascending else videos.c.seq < after.seq)
-        query = query.order_by(videos.c.seq if ascending else videos.c.seq.desc()).limit(limit)
-        with self.database.read() as connection:
-            return [Video(**row._mapping) for row in connection.execute(query)]
 
     def delete(self, owner: str, video: str) -> bool:
         """Forgets a video, whatever it is doing; its maker notices at its next step."""
@@ -304,7 +290,7 @@ class VideoStore:
 
     def expired(self, now: float) -> list[Video]:
         """Videos whose files are to go."""
-        where = (videos.c.expires_at < now, videos.c.files_gone.is_(False))
+        where = (videos.c.expires_at < now, videos.c.files_gone.is_(False), ~IS_KEPT)
         with self.database.read() as connection:
             return [
                 Video(**row._mapping) for row in connection.execute(sa.select(videos).where(*where))
@@ -321,10 +307,14 @@ class VideoStore:
         with self.database.write() as connection:
             where = (
                 videos.c.status.in_(ENDED),
+                ~IS_KEPT,
                 sa.or_(videos.c.files_gone.is_(True), videos.c.status == FAILED),
                 sa.func.coalesce(videos.c.expires_at, videos.c.completed_at) < before,
             )
             gone = connection.execute(videos.delete().where(*where)).rowcount
+            named = sa.select(parents.c.parent)
+            child, there = parents.c.child, sa.select(videos.c.id)
+            connection.execute(parents.delete().where(child.notin_(there), child.notin_(named)))
             old = idempotency.c.created_at < time.time() - KEEP_KEYS_HOURS * HOUR_S
             connection.execute(idempotency.delete().where(old))
         return gone
@@ -335,14 +325,18 @@ class VideoStore:
             query = sa.select(videos).where(videos.c.id.in_(ids))
             return {row.id: Video(**row._mapping) for row in connection.execute(query)}
 
-    def _check_room(self, connection: Connection, owner: str) -> None:
-        count = sa.select(sa.func.count()).select_from(videos).where(videos.c.status == QUEUED)
+    def _check_room(self, connection: Connection, owner: str, count: int) -> None:
+        counted = sa.select(sa.func.count()).select_from(videos).where(videos.c.status == QUEUED)
         most, own_most = self.settings.queue_max, self.settings.owner_queue_max
-        if (connection.execute(count).scalar() or 0) >= most:
-            raise QueueFull(f"The queue is full: {most} videos wait.", self._retry_s(connection))
-        own = count.where(videos.c.owner == owner)
-        if own_most is not None and (connection.execute(own).scalar() or 0) >= own_most:
-            raise QueueFull(f"{own_most} videos of yours wait.", self._retry_s(connection))
+        waiting = connection.execute(counted).scalar() or 0
+        if waiting + count > most:
+            what = f"{waiting} videos wait, of at most {most}"
+            raise QueueFull(f"The queue is full: {what}.", self._retry_s(connection))
+        own = counted.where(videos.c.owner == owner)
+        waiting = connection.execute(own).scalar() or 0
+        if own_most is not None and waiting + count > own_most:
+            what = f"{waiting} videos of yours wait, of at most {own_most}."
+            raise QueueFull(what, self._retry_s(connection))
         quota = self.settings.disk_quota_bytes
         if quota is not None and _used_bytes(connection, None) >= quota:
             raise QuotaReached(f"Videos take the {quota:,} bytes that they may take here.")
@@ -362,6 +356,32 @@ class VideoStore:
         if ended == 1:
             hooks.announce(connection, ids[0], "video.failed")
         return ended == 1
+
+
+def insert(connection: Connection, new: NewVideo, now: float, **values: Any) -> None:
+    """Writes the rows of a video that was accepted."""
+    values = {
+        "id": new.id,
+        "owner": new.owner,
+        "created_at": now,
+        "wish": new.wish.to_json(),
+        "model": new.model,
+        "prompt": new.wish.prompt,
+        "size": new.size,
+        "seconds": new.seconds,
+        "cost_s": new.cost_s,
+        "remixed_from_video_id": new.remixed_from_video_id,
+        "verb": new.wish.verb or new.wish.kind,
+        "batch": new.batch,
+        "take": new.take,
+        "folder": new.folder,
+        "status": QUEUED,
+        **values,
+    }
+    connection.execute(videos.insert().values(values))
+    for video, role in dict.fromkeys((one.video, one.role) for one in new.wish.parents):
+        row = {"child": new.id, "parent": video, "role": role, "owner": new.owner}
+        connection.execute(parents.insert().values(row))
 
 
 def _holds(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:

@@ -28,6 +28,18 @@ keys = Table(
     Column("hint", String(16), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("admin", Boolean, nullable=False, default=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("key", String(40), index=True),
+    Column("admin", Boolean, nullable=False, default=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
 )
 
 videos = Table(
@@ -44,6 +56,13 @@ videos = Table(
     Column("size", String(16), nullable=False),
     Column("seconds", String(16), nullable=False),
     Column("remixed_from_video_id", String(48)),
+    Column("verb", String(16), nullable=False, default="create"),
+    Column("batch", String(48)),
+    Column("take", Integer, nullable=False, default=1),
+    # where its owner keeps it
+    Column("favourite", Boolean, nullable=False, default=False),
+    Column("picked", Boolean, nullable=False, default=False),
+    Column("folder", String(48)),
     # how it stands
     Column("status", String(16), nullable=False),
     Column("progress", Integer, nullable=False, default=0),
@@ -68,6 +87,41 @@ videos = Table(
     Column("files_gone", Boolean, nullable=False, default=False),
     Index("videos_owner_seq", "owner", "seq"),
     Index("videos_status_seq", "status", "seq"),
+    Index("videos_batch", "batch"),
+    Index("videos_folder", "folder"),
+)
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("child", String(48), primary_key=True),
+    Column("parent", String(48), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Index("parents_parent", "parent"),
+)
+"""What a video was made from; rows outlive the parent, so that it is known to have been there."""
+
+folders = Table(
+    "folders",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("name", String(80), nullable=False),
+    UniqueConstraint("owner", "name", name="folders_once"),
+)
+
+storyboards = Table(
+    "storyboards",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("board", Text, nullable=False),
+    Index("storyboards_owner_updated", "owner", "updated_at", "id"),
 )
 
 uploads = Table(

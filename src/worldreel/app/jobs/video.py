@@ -11,6 +11,23 @@ QUEUED, IN_PROGRESS, COMPLETED, FAILED = "queued", "in_progress", "completed", "
 ENDED = (COMPLETED, FAILED)
 
 Kind = Literal["create", "edit", "extend"]
+VERBS = (
+    "create",
+    "image",
+    "edit",
+    "extend",
+    "loop",
+    "connect",
+    "erase",
+    "replace",
+    "expand",
+    "upscale",
+    "recut",
+    "interpolate",
+    "storyboard",
+    "play",
+)
+"""What people ask for; each is a canvas laid out in its own way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +39,14 @@ class Given:
     """Its name in the folder: worldreel's, never the client's."""
     num_frames: int = 1
     """Frames that it has, at the wish's rate."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A video that another one is made from."""
+
+    video: str
+    role: Literal["source", "second", "image", "last_image", "mask", "board"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +83,14 @@ class Wish:
     """The id of the video that is edited or extended."""
     notes: tuple[str, ...] = ()
     """What a person should know about how the wish is met."""
+    verb: str = ""
+    """Out of `VERBS`; empty where an older version wrote it."""
+    parents: tuple[Parent, ...] = ()
+    num_given: int = 0
+    """Frames of a canvas that were there already: the model's longest duration leaves them out."""
+    strength: float | None = None
+    asked: dict[str, Any] | None = None
+    """The request, so that it can be made again: the body of ``POST /v1/canvases``."""
 
     @property
     def clip(self) -> Given:
@@ -90,6 +123,10 @@ class NewVideo:
     """Estimated seconds of work."""
     memory_bytes: int = 0
     remixed_from_video_id: str | None = None
+    batch: str | None = None
+    """What the takes of one request have in common."""
+    take: int = 1
+    folder: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +143,12 @@ class Video:
     size: str
     seconds: str
     remixed_from_video_id: str | None
+    verb: str
+    batch: str | None
+    take: int
+    favourite: bool
+    picked: bool
+    folder: str | None
     status: str
     progress: int
     stage: str
@@ -130,6 +173,11 @@ class Video:
     def ended(self) -> bool:
         """Whether it will change no more."""
         return self.status in ENDED
+
+    @property
+    def kept(self) -> bool:
+        """Whether its owner wants it for longer than videos are kept."""
+        return self.favourite or self.picked or self.folder is not None
 
     @property
     def workflow_id(self) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.folder import Folder
+from worldreel.app.jobs.marking import Marking
 from worldreel.app.jobs.settings import Settings, check_folder
 from worldreel.app.jobs.stages import Maker, import_heavy
 from worldreel.app.jobs.store import VideoStore
@@ -57,13 +58,15 @@ class Worker:
         folder.make()
         self.store = VideoStore(self.database, settings)
         self.workers = WorkerStore(self.database)
+        marking = Marking(settings.data, settings.provenance)
         self.shop = Workshop(
             settings=settings,
             folder=folder,
             store=self.store,
             workers=self.workers,
-            maker=Maker(settings.threads),
+            maker=Maker(settings.threads, marking),
             worker=name,
+            marking=marking,
         )
         self.sweeper = Sweeper(self.database, settings, folder)
         self._make_video: Callable[[str], None] | None = None

@@ -18,7 +18,8 @@ from dbos import DBOS
 from sqlalchemy.exc import DBAPIError
 
 from worldreel.app.jobs.database import patiently
-from worldreel.app.jobs.folder import PUBLISHED, VIDEO, Folder, sha256_of
+from worldreel.app.jobs.folder import VIDEO, Folder, published_names, sha256_of
+from worldreel.app.jobs.marking import Marking
 from worldreel.app.jobs.settings import Settings
 from worldreel.app.jobs.stages import Maker, check
 from worldreel.app.jobs.store import VideoStore
@@ -62,6 +63,12 @@ class Workshop:
     """How a step's result is kept."""
     hurt: Callable[[str], None] = lambda where: None
     """Called between the moves of a job; tests put the worker's death here."""
+    marking: Marking | None = None
+    """What marks files before they are published; that of the data folder if None."""
+
+    def __post_init__(self) -> None:
+        if self.marking is None:
+            self.marking = Marking(self.settings.data, self.settings.provenance)
 
 
 def register(shop: Workshop) -> Callable[[str], None]:
@@ -123,12 +130,15 @@ class _Job:
             if not target.exists():  # remembered, but the disk lost it
                 self._do(f"stretch {number + 1} of {count}", act)
             made.append(target)
-        outcome = self._go_on(outcome, "decode", lambda: self._decode(made))
-        if "failed" in outcome:
-            return
-        if not _is_whole(self.work / outcome["folder"], outcome["files"]):
-            outcome = self._do("decode", lambda: self._decode(made))
-        self._publish(outcome, notes)
+        decoded = self._go_on(outcome, "decode", lambda: self._decode(made))
+        if "failed" not in decoded and not (self._is_whole(decoded) and _has_watermark(decoded)):
+            # the disk lost it, or it was decoded by a version that marked nothing
+            decoded = self._do("decode", lambda: self._decode(made))
+        marked = self._go_on(decoded, "mark", lambda: self._mark(decoded))
+        if "failed" not in marked and not self._is_whole(marked):
+            marked = self._do("mark", lambda: self._mark(decoded))
+        if "failed" not in marked:
+            self._publish(marked, notes)
 
     def _go_on(self, before: Outcome, name: str, act: Callable[[], Outcome]) -> Outcome:
         return before if "failed" in before else self._step(name, act)
@@ -162,6 +172,8 @@ class _Job:
             return {"lost": True}
         except WorldreelError as error:
             code = "invalid_request" if isinstance(error, UsageError) else "generation_failed"
+            if name == "mark":
+                code = "marking_failed"
             if "disk is full" in error.message:
                 code = "disk_full"
             return {"failed": [code, str(error).replace("\n", " ")]}
@@ -215,26 +227,39 @@ class _Job:
         began = time.time()
         facts = self.shop.maker.decode(self.wish, self.work, made, folder, progress)
         facts["decode_s"] = round(time.time() - began, 3)
-        files = {name: sha256_of(folder / name) for name in PUBLISHED}
+        files = {name: sha256_of(folder / name) for name in published_names(folder)}
         return {"facts": facts, "folder": folder.name, "files": files}
 
-    def _publish(self, decoded: Outcome, notes: list[str]) -> None:
+    def _mark(self, decoded: Outcome) -> Outcome:
+        """Gives the decoded files their credentials and labels; where one fails, none is kept."""
+        if not _has_watermark(decoded):
+            return {"failed": ["marking_failed", "The video could not be watermarked."]}
+        assert self.shop.marking is not None
+        folder = self.work / f"marked-{self.claim.fence}"
+        facts = dict(decoded["facts"])
+        settings = facts.pop("settings", {})
+        made = self.work / decoded["folder"]
+        self.shop.marking.mark(self.claim.id, self.wish, self.work, settings, made, folder)
+        files = {name: sha256_of(folder / name) for name in published_names(folder)}
+        return {"facts": facts, "folder": folder.name, "files": files}
+
+    def _publish(self, marked: Outcome, notes: list[str]) -> None:
         """Renames the files to their published name, and commits it: not a remembered step, as
         each claim publishes under a name of its own."""
         shop, claim = self.shop, self.claim
         shop.hurt("before publish")
         try:
             shop.store.check(claim)
-            published = shop.folder.publish(claim.id, claim.fence, self.work / decoded["folder"])
+            published = shop.folder.publish(claim.id, claim.fence, self.work / marked["folder"])
         except WorldreelError as error:
             self._settle({"failed": ["disk_full", str(error).replace("\n", " ")]})
             return
         shop.hurt("between rename and commit")
-        facts = {**self.facts, **decoded["facts"], "notes": notes}
-        size_bytes = sum((published / name).stat().st_size for name in PUBLISHED)
+        facts = {**self.facts, **marked["facts"], "notes": notes}
+        size_bytes = sum((published / name).stat().st_size for name in published_names(published))
         self._patiently(
             lambda: shop.store.publish(
-                claim, size_bytes=size_bytes, sha256=decoded["files"][VIDEO], facts=facts
+                claim, size_bytes=size_bytes, sha256=marked["files"][VIDEO], facts=facts
             )
         )
         shop.hurt("after publish")
@@ -269,15 +294,20 @@ class _Job:
 
         return report
 
+    def _is_whole(self, outcome: Outcome) -> bool:
+        """Whether the files that a stage made are there, as it left them."""
+        folder = self.work / outcome["folder"]
+        return all(
+            (folder / name).is_file() and sha256_of(folder / name) == sha256
+            for name, sha256 in outcome["files"].items()
+        )
+
     def _patiently(self, act: Callable[[], None]) -> None:
         patiently(act, give_up=self.shop.stopping.is_set)
 
 
-def _is_whole(folder: Path, files: dict[str, str]) -> bool:
-    return all(
-        (folder / name).is_file() and sha256_of(folder / name) == sha256
-        for name, sha256 in files.items()
-    )
+def _has_watermark(decoded: Outcome) -> bool:
+    return bool(decoded["facts"].get("watermarked"))
 
 
 def _clean_up(shop: Workshop, video: str) -> None:

@@ -11,12 +11,19 @@ from starlette.middleware.cors import CORSMiddleware
 
 from worldreel import __version__
 from worldreel.app.server import (
+    administration,
+    canvases,
     characters,
+    collection,
     contract,
     events,
     files,
     operations,
     problems,
+    provenance_checks,
+    pulse,
+    signing_in,
+    storyboards,
     videos,
     webhooks,
 )
@@ -25,6 +32,21 @@ from worldreel.app.server.metrics import Metrics
 from worldreel.app.server.service import Service, Watch
 
 Scope = MutableMapping[str, Any]
+PARTS = (
+    characters,  # before videos, whose ids would match anything
+    events,
+    videos,
+    canvases,
+    collection,
+    storyboards,
+    files,
+    pulse,
+    signing_in,
+    webhooks,
+    operations,
+    provenance_checks,
+    administration,
+)
 UNMATCHED = "unknown"
 
 
@@ -47,6 +69,30 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
         if posts:
             postman.stop()
 
+    app = _routes(lifespan)
+    app.state.service = service
+    app.state.watch = Watch(service)
+    app.state.pulse = pulse.Pulse(service)
+    problems.add_handlers(app)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["openai-poll-after-ms", "retry-after"],
+        )
+    app.add_middleware(BodyCaps, upload_max_bytes=service.settings.upload_max_bytes)
+    app.add_middleware(_Measured, metrics=service.metrics)
+    return app
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document; no server and no database is needed for it."""
+    return _routes().openapi()
+
+
+def _routes(lifespan: Any = None) -> FastAPI:
     app = FastAPI(
         title="worldreel",
         version=__version__,
@@ -58,23 +104,9 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
         # whatever has no handler of its own is logged and answered in the one shape
         debug=False,
     )
-    app.state.service = service
-    app.state.watch = Watch(service)
-    # characters before videos, whose ids would match anything
-    for part in (characters, events, videos, files, webhooks, operations):
+    for part in PARTS:
         app.include_router(part.router)
-    problems.add_handlers(app)
     contract.install(app)
-    if cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key"],
-            expose_headers=["openai-poll-after-ms", "retry-after"],
-        )
-    app.add_middleware(BodyCaps, upload_max_bytes=service.settings.upload_max_bytes)
-    app.add_middleware(_Measured, metrics=service.metrics)
     return app
 
 

@@ -1,6 +1,8 @@
 """From a request's body to a video that can be accepted: model, size, duration, what is given."""
 
+import contextlib
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +12,14 @@ from worldreel.app.jobs import sizes, stages
 from worldreel.app.jobs.folder import VIDEO, link_or_copy
 from worldreel.app.jobs.layout import read_canvas
 from worldreel.app.jobs.offered import Offered, find_offered
-from worldreel.app.jobs.video import COMPLETED, Given, NewVideo, Video, Wish, new_id
-from worldreel.app.server.boards import bring_canvas
+from worldreel.app.jobs.video import COMPLETED, Given, NewVideo, Parent, Video, Wish, new_id
+from worldreel.app.server.boards import bring_canvas, read_values
 from worldreel.app.server.intake import fetch_picture, take_clip, take_picture
 from worldreel.app.server.problems import ApiError, invalid, not_found
 from worldreel.app.server.service import Service
 from worldreel.app.server.shapes import CreateVideo, EditVideo, ExtendVideo, HowToMake, RemixVideo
 from worldreel.core.errors import UsageError, WorldreelError
-from worldreel.core.randomness import random_seed
+from worldreel.core.randomness import SEED_MAX, random_seed
 from worldreel.weights.description import ModelDescription
 
 FIRST_FRAME, CLIP = "first.png", "clip.mp4"
@@ -41,6 +43,7 @@ class Asking:
         self.owner = owner
         self.id = new_id("video")
         self.inputs = service.folder.work(self.id)
+        self._others: list[str] = []
 
     def create(self, body: CreateVideo, upload: Path | None = None) -> NewVideo:
         """A video from words, and what is given beside them.
@@ -51,7 +54,7 @@ class Asking:
         Raises:
             ApiError: something cannot be, with what can.
         """
-        offered = self._offered(body.model)
+        offered = self.offered(body.model)
         if body.canvas is not None:
             return self._on_canvas(body, offered, upload)
         render = self._render(offered, body.size)
@@ -69,12 +72,12 @@ class Asking:
             shown_width=render.shown_width,
             shown_height=render.shown_height,
             notes=(render.note,) if render.note else (),
-            **_how(body),
+            **how_of(body),
         )
         given: list[Given] = []
         if upload is not None or body.input_reference is not None:
             param = "input_reference"
-            _check_takes(description, "first_frame", param)
+            check_takes(description, "first_frame", param)
             self.inputs.mkdir(parents=True, exist_ok=True)
             raw = upload or self.inputs / "raw"
             if upload is None:
@@ -90,7 +93,7 @@ class Asking:
             given.append(self._character(reference.id, number, description, fps))
         wish = replace(wish, given=tuple(given))
         size = f"{render.shown_width}x{render.shown_height}"
-        return self._new(wish, body.model, size, sizes.show_seconds(num_frames / fps), description)
+        return self.new(wish, body.model, size, sizes.show_seconds(num_frames / fps), description)
 
     def edit(
         self,
@@ -104,7 +107,7 @@ class Asking:
 
         base = self._base(source, upload)
         description = base.offered.description
-        _check_takes(description, "clip", "video")
+        check_takes(description, "clip", "video")
         strength = EDIT_STRENGTH if body.strength is None else body.strength
         noise = noise_of(strength, description.sampling.shift)
         wish = replace(
@@ -112,11 +115,12 @@ class Asking:
             kind="edit",
             prompt=body.prompt,
             noise=noise,
+            strength=strength,
             num_frames=base.wish.clip.num_frames,
-            **_how(body),
+            **how_of(body),
         )
         seconds = sizes.show_seconds(wish.num_frames / wish.fps)
-        new = self._new(wish, base.model, base.size, seconds, description)
+        new = self.new(wish, base.model, base.size, seconds, description)
         return replace(new, remixed_from_video_id=source.id if source else None)
 
     def extend(
@@ -125,7 +129,7 @@ class Asking:
         """A video that goes on where another one ends; both together are published."""
         base = self._base(source, upload)
         description = base.offered.description
-        _check_takes(description, "clip", "video")
+        check_takes(description, "clip", "video")
         seconds = self._seconds(base.offered, body.seconds)
         clip, fps = base.wish.clip, base.wish.fps
         total_s = clip.num_frames / fps + seconds
@@ -137,12 +141,12 @@ class Asking:
             base.wish,
             kind="extend",
             prompt=body.prompt,
-            num_frames=_whole_frames(seconds, fps),
+            num_frames=whole_frames(seconds, fps),
             num_seen=max(1, min(clip.num_frames, seen)),
-            **_how(body),
+            **how_of(body),
         )
         total = sizes.show_seconds((clip.num_frames + wish.num_frames) / fps)
-        return self._new(wish, base.model, base.size, total, description)
+        return self.new(wish, base.model, base.size, total, description)
 
     def _on_canvas(self, body: CreateVideo, offered: Offered, upload: Path | None) -> NewVideo:
         """A video on the client's own canvas."""
@@ -153,7 +157,7 @@ class Asking:
             message = "A canvas says size, duration and what is given by itself."
             raise invalid(f"{message} Leave everything beside it out but how it is made.", "canvas")
         self.inputs.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(bring_canvas(self, body.canvas))
+        text = json.dumps(bring_canvas(self, read_values(body.canvas, "canvas"), "canvas"))
         try:
             with self.service.media:
                 canvas = read_canvas(text, body.prompt, self.inputs, description)
@@ -171,12 +175,31 @@ class Asking:
             shown_width=canvas.width,
             shown_height=canvas.height,
             canvas=text,
-            **_how(body),
+            verb="storyboard",
+            **how_of(body),
         )
         size = f"{canvas.width}x{canvas.height}"
-        return self._new(
+        return self.new(
             wish, body.model, size, sizes.show_seconds(canvas.num_frames / canvas.fps), description
         )
+
+    def takes(self, first: NewVideo, count: int) -> list[NewVideo]:
+        """So many videos that differ by their seeds; each has what was given in its own folder."""
+        batch = new_id("batch")
+        news = [replace(first, batch=batch)]
+        for take in range(2, count + 1):
+            seed = (first.wish.seed + take - 1) % (SEED_MAX + 1)
+            asked = None if first.wish.asked is None else {**first.wish.asked, "seed": seed}
+            wish = replace(first.wish, seed=seed, asked=asked)
+            new = replace(first, id=new_id("video"), wish=wish, batch=batch, take=take)
+            self._others.append(new.id)
+            if self.inputs.exists():
+                target = self.service.folder.work(new.id)
+                target.mkdir(parents=True)
+                for file in self.inputs.iterdir():
+                    link_or_copy(file, target / file.name)
+            news.append(new)
+        return news
 
     def source(self, video: str, param: str = "video") -> Video:
         """A finished video of the owner; raises ApiError where there is none."""
@@ -191,14 +214,15 @@ class Asking:
 
     def abandon(self) -> None:
         """Removes what was given, where nothing came of it."""
-        shutil.rmtree(self.inputs, ignore_errors=True)
+        for video in (self.id, *self._others):
+            shutil.rmtree(self.service.folder.work(video), ignore_errors=True)
 
     def _base(self, source: Video | None, upload: Path | None) -> "_Base":
         self.inputs.mkdir(parents=True, exist_ok=True)
         if source is not None:
             return self._base_of_video(source)
         assert upload is not None
-        offered = self._offered("sora-2")
+        offered = self.offered("sora-2")
         fps = float(offered.description.fps)
         with self.service.media:
             limits = {"size": None, "longest_s": CLIP_MAX_S, "param": "video"}
@@ -213,7 +237,7 @@ class Asking:
         except FileNotFoundError:
             raise not_found("video", source.id, "video") from None
         wish = Wish.from_json(source.wish)
-        offered = self._offered(source.model)
+        offered = self.offered(source.model)
         count = json.loads(source.facts)["num_frames"]
         size = wish.shown_width, wish.shown_height
         return self._based(source.model, offered, size, wish.fps, count, source.id)
@@ -241,6 +265,7 @@ class Asking:
             shown_width=shown[0],
             shown_height=shown[1],
             source=source,
+            parents=(Parent(source, "source"),) if source else (),
             given=(Given(role="clip", file=CLIP, num_frames=num_frames),),
             notes=(render.note,) if render.note else (),
         )
@@ -252,7 +277,7 @@ class Asking:
         found = self.service.uploads.character(self.owner, character)
         if found is None:
             raise not_found("character", character, "characters")
-        _check_takes(description, "clip", "characters")
+        check_takes(description, "clip", "characters")
         self.inputs.mkdir(parents=True, exist_ok=True)
         target = self.inputs / f"character-{number}{found.ending}"
         try:
@@ -261,7 +286,8 @@ class Asking:
             raise not_found("character", character, "characters") from None
         return Given(role="character", file=target.name, num_frames=found.num_frames)
 
-    def _offered(self, model: str) -> Offered:
+    def offered(self, model: str) -> Offered:
+        """The model of a name; raises ApiError with the names that there are."""
         try:
             return find_offered(self.service.settings, model)
         except UsageError as error:
@@ -309,15 +335,21 @@ class Asking:
                 raise invalid("Give seconds or num_frames, not both.", "num_frames")
             return fps, body.num_frames
         if body.seconds is None and not offered.is_alias:
-            return fps, _whole_frames(description.seconds.default, fps)
+            return fps, whole_frames(description.seconds.default, fps)
         seconds = self._seconds(offered, body.seconds or sizes.DEFAULT_SECONDS)
-        return fps, _whole_frames(seconds, fps)
+        return fps, whole_frames(seconds, fps)
 
-    def _new(
+    def new(
         self, wish: Wish, model: str, size: str, seconds: str, description: ModelDescription
     ) -> NewVideo:
+        """A video that can be accepted, with what it costs.
+
+        Raises:
+            ApiError: the model cannot make it, with what it can.
+        """
         try:
-            estimate = stages.check(wish, self.inputs, description)
+            with self.service.media if wish.canvas else contextlib.nullcontext():
+                estimate = stages.check(wish, self.inputs, description)
         except UsageError as error:
             raise _as_invalid(error, None) from None
         wish = replace(wish, notes=tuple(dict.fromkeys(estimate.notes)))
@@ -345,7 +377,7 @@ class _Base:
         self.size = size
 
 
-def _how(body: HowToMake) -> dict[str, Any]:
+def how_of(body: HowToMake) -> dict[str, Any]:
     return {
         "seed": random_seed() if body.seed is None else body.seed,
         "negative_prompt": body.negative_prompt or "",
@@ -354,15 +386,19 @@ def _how(body: HowToMake) -> dict[str, Any]:
     }
 
 
-def _whole_frames(seconds: float, fps: float) -> int:
+def whole_frames(seconds: float, fps: float, param: str = "seconds") -> int:
+    """How many frames a time is; raises ApiError where that is no whole number."""
     frames = seconds * fps
     if abs(frames - round(frames)) > 1e-3 or round(frames) < 1:
         what = f"{seconds:g} s at {fps:g} frames per second are {frames:g} frames"
-        raise invalid(f"{what}, not a whole number.", "seconds")
+        near = max(1, math.floor(frames))
+        nearest = f"{near / fps:.6g} s or {(near + 1) / fps:.6g} s"
+        raise invalid(f"{what}, not a whole number. The nearest: {nearest}.", param)
     return round(frames)
 
 
-def _check_takes(description: ModelDescription, what: str, param: str) -> None:
+def check_takes(description: ModelDescription, what: str, param: str) -> None:
+    """Raises ApiError where a model cannot be given this."""
     if what not in description.takes:
         words = what.replace("_", " ")
         takes = ", ".join(description.takes).replace("_", " ")

@@ -10,10 +10,11 @@ from worldreel.app.jobs.offered import find_offered
 from worldreel.app.jobs.uploads import Character
 from worldreel.app.jobs.video import new_id
 from worldreel.app.server.bodies import open_body
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.file_shapes import CharacterObject, CreateCharacter
 from worldreel.app.server.intake import incoming, save_upload, take_clip
 from worldreel.app.server.problems import disk_full, invalid, not_found
-from worldreel.app.server.service import Owner, Served, in_thread
-from worldreel.app.server.shapes import CharacterObject, CreateCharacter
+from worldreel.app.server.service import Served, in_thread
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["characters"])
 

@@ -9,9 +9,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from worldreel import __version__
-from worldreel.app.server import shapes
+from worldreel.app.server import canvas_shapes, collection, endpoint_shapes, shapes, storyboards
+from worldreel.app.server.administration import CreateKey
+from worldreel.app.server.file_shapes import CreateCharacter
 from worldreel.app.server.files import CreateFile
 from worldreel.app.server.problems import Problem
+from worldreel.app.server.provenance_checks import CheckProvenance
 
 BODIES = {
     model.__name__: model
@@ -20,12 +23,22 @@ BODIES = {
         shapes.EditVideo,
         shapes.ExtendVideo,
         shapes.RemixVideo,
-        shapes.CreateCharacter,
-        shapes.CreateEndpoint,
-        shapes.ChangeEndpoint,
-        shapes.RotateSecret,
-        shapes.TestEndpoint,
+        endpoint_shapes.CreateEndpoint,
+        endpoint_shapes.ChangeEndpoint,
+        endpoint_shapes.RotateSecret,
+        endpoint_shapes.TestEndpoint,
+        canvas_shapes.CreateCanvas,
+        collection.MarkVideo,
+        collection.MarkVideos,
+        collection.DeleteVideos,
+        collection.CancelVideos,
+        collection.NameFolder,
+        storyboards.CreateStoryboard,
+        storyboards.ChangeStoryboard,
+        CreateCharacter,
         CreateFile,
+        CheckProvenance,
+        CreateKey,
     )
 }
 FILES = {
@@ -34,12 +47,14 @@ FILES = {
     "ExtendVideo": ("video", False),
     "CreateCharacter": ("video", True),
     "CreateFile": ("file", True),
+    "CheckProvenance": ("file", False),
 }
 """Bodies that may hold a file, under which name, and whether they must."""
 
 ERRORS = {
     400: "Something in the request cannot be.",
     401: "There is no key, or it opens nothing.",
+    403: "The key or the browser may not.",
     404: "There is no such thing here.",
     413: "The body is larger than it may be.",
     415: "The body is neither JSON nor a form.",
@@ -85,7 +100,7 @@ def _complete(
     statuses = {413, 500, 503}
     if path.startswith("/v1/"):
         operation["security"] = [{"bearer": []}]
-        statuses |= {400, 401, 404}
+        statuses |= {400, 401, 403, 404}
     else:
         operation["security"] = []
         statuses |= {400}

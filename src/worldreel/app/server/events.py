@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from worldreel.app.jobs.folder import PREVIEW
 from worldreel.app.jobs.video import Video
-from worldreel.app.server.problems import not_found
-from worldreel.app.server.service import Owner, Served, Service, Watch, in_thread
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.problems import ApiError, not_found
+from worldreel.app.server.service import Served, Service, Watch, in_thread
 from worldreel.app.server.shapes import VideoObject
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -45,6 +46,23 @@ async def stream_events(video_id: str, request: Request, owner: Owner, service: 
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
+@router.get(
+    "/{video_id}/preview",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {"image/webp": {}}}},
+)
+def download_preview(video_id: str, owner: Owner, service: Served) -> Any:
+    """A small picture of a video on its way."""
+    video = service.videos.get(owner, video_id) if "\0" not in video_id else None
+    if video is None:
+        raise not_found("video", video_id, "video_id")
+    picture = None if video.ended else preview_of(service, video.id)
+    if picture is None:
+        message = f"There is no picture of {video_id} on its way: it is {video.status}."
+        raise ApiError(404, message, param="video_id", code="preview_not_found")
+    return Response(picture, media_type="image/webp", headers={"cache-control": "no-store"})
+
+
 async def _stream(service: Service, watch: Watch, video: Video) -> AsyncIterator[str]:
     told: tuple[Any, ...] = ()
     previews = 0
@@ -57,13 +75,13 @@ async def _stream(service: Service, watch: Watch, video: Video) -> AsyncIterator
             if state != told:
                 told, waited_s = state, 0.0
                 names = ("status", "progress", "stage")
-                yield _event("progress", {"id": video.id, **dict(zip(names, state, strict=True))})
+                yield event("progress", {"id": video.id, **dict(zip(names, state, strict=True))})
             if latest.previews > previews and not latest.ended:
                 previews = latest.previews
-                if picture := await in_thread(_preview, service, video.id):
-                    yield _event("preview", {"id": video.id, "image_url": picture})
+                if picture := await in_thread(preview_url, service, video.id):
+                    yield event("preview", {"id": video.id, "image_url": picture})
             if latest.ended:
-                yield _event("done", VideoObject.of(latest).model_dump())
+                yield event("done", VideoObject.of(latest).model_dump())
                 return
             await watch.round(1.0)
             waited_s, total_s = waited_s + 0.25, total_s + 0.25
@@ -74,18 +92,26 @@ async def _stream(service: Service, watch: Watch, video: Video) -> AsyncIterator
                 service.videos.get, video.owner, video.id
             )
         if latest is None:
-            yield _event("done", {"id": video.id, "object": "video.deleted", "deleted": True})
+            yield event("done", {"id": video.id, "object": "video.deleted", "deleted": True})
     finally:
         watch.leave(video.id)
 
 
-def _event(name: str, data: dict[str, Any]) -> str:
+def event(name: str, data: dict[str, Any]) -> str:
+    """An event as it goes over the wire."""
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _preview(service: Service, video: str) -> str | None:
+def preview_of(service: Service, video: str) -> bytes | None:
+    """The picture of a video on its way, webp; None where there is none."""
     try:
-        picture = (service.folder.work(video) / PREVIEW).read_bytes()
+        return (service.folder.work(video) / PREVIEW).read_bytes()
     except OSError:
+        return None
+
+
+def preview_url(service: Service, video: str) -> str | None:
+    """The same as a data URL."""
+    if (picture := preview_of(service, video)) is None:
         return None
     return "data:image/webp;base64," + base64.b64encode(picture).decode()

@@ -2,20 +2,31 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import Field
 
 from worldreel.app.jobs.folder import link_or_copy, sync
+from worldreel.app.jobs.pictures import small_webp
 from worldreel.app.jobs.uploads import Upload
 from worldreel.app.jobs.video import new_id
 from worldreel.app.server.bodies import open_body
-from worldreel.app.server.intake import incoming, save_upload
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.file_shapes import (
+    FileDeleted,
+    FileList,
+    FileObject,
+    FileSettings,
+)
+from worldreel.app.server.intake import incoming, save_upload, unreadable
 from worldreel.app.server.problems import ApiError, disk_full, invalid, not_found
-from worldreel.app.server.service import Owner, Served, Service, in_thread
-from worldreel.app.server.shapes import FileDeleted, FileList, FileObject, In
+from worldreel.app.server.remaking import body_in
+from worldreel.app.server.service import Served, Service, in_thread
+from worldreel.app.server.shapes import In
+from worldreel.core.errors import WorldreelError
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -119,9 +130,7 @@ def retrieve_file(file_id: str, owner: Owner, service: Served) -> Any:
 )
 def download_file(file_id: str, owner: Owner, service: Served) -> Any:
     """A file's bytes, as they came."""
-    path = _find(service, owner, file_id).path(service.folder)
-    if not path.is_file():
-        raise not_found("file", file_id, "file_id")
+    path = _there(service, owner, file_id)
     # never shown as a page of this host, whatever the bytes say
     return FileResponse(path, media_type="application/octet-stream", filename=f"{file_id}.bin")
 
@@ -134,6 +143,61 @@ def delete_file(file_id: str, owner: Owner, service: Served) -> Any:
         raise not_found("file", file_id, "file_id")
     found.path(service.folder).unlink(missing_ok=True)
     return FileDeleted(id=file_id)
+
+
+@router.get("/{file_id}/settings", response_model=FileSettings)
+def retrieve_file_settings(file_id: str, owner: Owner, service: Served) -> Any:
+    """What a picture or clip is, and what made it, where worldreel did."""
+    from worldreel.media.footage import describe_file
+    from worldreel.media.limits import UPLOAD
+
+    path = _there(service, owner, file_id)
+    try:
+        with service.media:
+            info, settings = describe_file(path, limits=UPLOAD)
+    except WorldreelError as error:
+        raise unreadable(error, "file_id", path) from None
+    height, width = info.size
+    return FileSettings(
+        id=file_id,
+        kind="video" if info.num_frames > 1 else "picture",
+        width=width,
+        height=height,
+        fps=info.fps,
+        num_frames=info.num_frames,
+        seconds=info.duration_s,
+        settings=settings,
+        body=body_in(settings),
+    )
+
+
+@router.get(
+    "/{file_id}/thumbnail",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {"image/webp": {}}}},
+)
+def download_file_thumbnail(file_id: str, owner: Owner, service: Served) -> Any:
+    """The first frame of a picture or clip, small."""
+    from worldreel.media.footage import stream_footage
+    from worldreel.media.limits import UPLOAD
+
+    path = _there(service, owner, file_id)
+    try:
+        with service.media:
+            frames = stream_footage(path, limits=UPLOAD).frames
+            picture = small_webp(next(frames))
+            frames.close()  # pyright: ignore[reportAttributeAccessIssue]
+    except WorldreelError as error:
+        raise unreadable(error, "file_id", path) from None
+    headers = {"cache-control": "private, max-age=31536000, immutable"}
+    return Response(picture, media_type="image/webp", headers=headers)
+
+
+def _there(service: Service, owner: str, file: str) -> Path:
+    path = _find(service, owner, file).path(service.folder)
+    if not path.is_file():
+        raise not_found("file", file, "file_id")
+    return path
 
 
 def _find(service: Service, owner: str, file: str, param: str = "file_id") -> Upload:

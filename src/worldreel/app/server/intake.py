@@ -7,6 +7,7 @@ and frames (see `worldreel.media.guard`); what the rest of worldreel reads was w
 import base64
 import binascii
 import contextlib
+import itertools
 import re
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from typing import IO
 
 from worldreel.app.jobs import outward
 from worldreel.app.jobs.folder import Folder
+from worldreel.app.jobs.marking import remember_origin
 from worldreel.app.server.problems import invalid, not_found
 from worldreel.app.server.service import Service
 from worldreel.app.server.shapes import ImageReference
@@ -24,6 +26,7 @@ from worldreel.core.errors import WorldreelError
 PICTURES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 PICTURE_MAX_BYTES = 32 * 2**20
 FETCH_S = 10.0
+FRAME_TOLERANCE = 1e-3
 
 _DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*;base64,", re.IGNORECASE)
 
@@ -104,12 +107,13 @@ def take_picture(source: Path, target: Path, size: tuple[int, int], param: str) 
             raise invalid(f"{param}: it is neither jpg, png nor webp.", param)
         footage = read_footage(source, limits=UPLOAD)
     except WorldreelError as error:
-        raise _unreadable(error, param, source) from None
+        raise unreadable(error, param, source) from None
     height, width = footage.frames.shape[1:3]
     if (height, width) != size:
         message = f"{param} is {width}x{height}; it must match the size {size[1]}x{size[0]}."
         raise invalid(message, param)
     save_image(target, footage.frames[0])
+    _remember(source, target, param)
 
 
 def take_clip(
@@ -120,8 +124,16 @@ def take_clip(
     size: tuple[int, int] | None,
     longest_s: float,
     param: str,
+    span: tuple[float | None, float | None] = (None, None),
+    stamped_fps: float | None = None,
+    least: int = 2,
 ) -> tuple[int, tuple[int, int]]:
     """Looks at a clip and writes it anew at a rate, and at a size if one is given.
+
+    Args:
+        span: seconds from which and before which frames are taken.
+        stamped_fps: the rate that the file says instead, with the same frames.
+        least: how many frames it must have.
 
     Returns:
         its frames, and its height and width.
@@ -136,24 +148,57 @@ def take_clip(
     try:
         footage = stream_footage(source, fps=fps, size=size, how="cover", limits=UPLOAD)
     except WorldreelError as error:
-        raise _unreadable(error, param, source) from None
-    count, (height, width) = footage.num_frames, footage.size
-    if count < 2:
+        raise unreadable(error, param, source) from None
+    (first, stop), (height, width) = _frames_in(span, footage.num_frames, fps, param), footage.size
+    count = stop - first
+    if count < least:
         raise invalid(f"{param} is a single picture; it must be a clip.", param)
     if count / fps > longest_s:
         message = f"{param} lasts {count / fps:.1f} s; at most {longest_s:g} s are taken."
         raise invalid(message, param)
     even = (height - height % 2, width - width % 2)  # what an mp4 can hold
     try:
-        with VideoWriter(target, size=even, fps=fps, settings={}) as writer:
-            for frame in footage.frames:
+        with VideoWriter(target, size=even, fps=stamped_fps or fps, settings={}) as writer:
+            for frame in itertools.islice(footage.frames, first, stop):
                 writer.write(frame[None, : even[0], : even[1]])
     except WorldreelError as error:
-        raise _unreadable(error, param, source) from None
+        raise unreadable(error, param, source) from None
+    _remember(source, target, param)
     return count, even
 
 
-def _unreadable(error: WorldreelError, param: str, source: Path) -> Exception:
+def _frames_in(
+    span: tuple[float | None, float | None], num_frames: int, fps: float, param: str
+) -> tuple[int, int]:
+    """The first frame of a span and the one after its last; raises ApiError where there is none."""
+    found = []
+    for name, seconds, otherwise in (("from_s", span[0], 0), ("to_s", span[1], num_frames)):
+        frames = otherwise if seconds is None else seconds * fps
+        if abs(frames - round(frames)) > FRAME_TOLERANCE:
+            near = f"{int(frames) / fps:.6g} s or {(int(frames) + 1) / fps:.6g} s"
+            message = f"{param}.{name} is {seconds:g} s, between two frames. The nearest: {near}."
+            raise invalid(message, f"{param}.{name}")
+        found.append(round(frames))
+    first, stop = found
+    if not 0 <= first < stop <= num_frames:
+        part = f"{first / fps:g} s to {stop / fps:g} s"
+        message = f"{param} lasts {num_frames / fps:g} s; from {part} is no part of it."
+        raise invalid(message, f"{param}.to_s" if stop > num_frames else f"{param}.from_s")
+    return first, stop
+
+
+def _remember(source: Path, target: Path, param: str) -> None:
+    """Keeps what the client's own file says of where it comes from: it is written anew here."""
+    from worldreel.media.limits import UPLOAD
+
+    try:
+        remember_origin(source, target, f"a file that was given as {param}", UPLOAD)
+    except WorldreelError as error:
+        raise unreadable(error, param, source) from None
+
+
+def unreadable(error: WorldreelError, param: str, source: Path) -> Exception:
+    """What is answered to a file that cannot be read, without the place where it lies."""
     message = str(error).replace("\n", " ").replace(str(source), "the file")
     if "disk is full" in message:
         return error

@@ -6,19 +6,27 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
-from worldreel.app.jobs.offered import Offered, offered_models
+from worldreel.app.jobs.offered import Offered, default_model, offered_models
+from worldreel.app.jobs.stages import memory_of
 from worldreel.app.jobs.video import COMPLETED, FAILED, IN_PROGRESS, QUEUED
+from worldreel.app.machine import memory_size_bytes
+from worldreel.app.server.callers import Owner
 from worldreel.app.server.metrics import gauge
 from worldreel.app.server.problems import not_found
-from worldreel.app.server.service import DISK_SPARE_BYTES, Owner, Served
+from worldreel.app.server.service import DISK_SPARE_BYTES, Served, Service
 from worldreel.app.server.shapes import (
     MADE_BEFORE_SUMMER,
     EstimateObject,
+    ModelFacts,
     ModelList,
     ModelObject,
+    SamplingFacts,
+    SecondsFacts,
+    SizeFacts,
 )
 from worldreel.app.server.videos import estimate_video
-from worldreel.core.errors import WorldreelError
+from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.weights.description import ModelDescription
 
 router = APIRouter()
 
@@ -53,6 +61,12 @@ async def healthz() -> Any:
 )
 def readyz(service: Served) -> Any:
     """Whether the database answers, a worker lives and there is space on the disk."""
+    found = readiness(service)
+    return JSONResponse(found.model_dump(), 200 if found.ready else 503)
+
+
+def readiness(service: Service) -> Readiness:
+    """Whether videos can be accepted and made."""
     reasons, database, living = [], True, 0
     try:
         service.database.check()
@@ -65,10 +79,9 @@ def readyz(service: Served) -> Any:
     free = service.free_bytes()
     if free < DISK_SPARE_BYTES:
         reasons.append(f"Only {free:,} bytes of the disk are free.")
-    found = Readiness(
+    return Readiness(
         ready=not reasons, database=database, workers=living, disk_free_bytes=free, reasons=reasons
     )
-    return JSONResponse(found.model_dump(), 200 if found.ready else 503)
 
 
 @router.get(
@@ -103,7 +116,7 @@ def metrics(service: Served) -> Any:
 def list_models(owner: Owner, service: Served) -> Any:
     """The names that can be asked for, and what serves them."""
     models = offered_models(service.settings)
-    return ModelList(data=[_model(models[name]) for name in sorted(models)])
+    return ModelList(data=[_model(service, models[name]) for name in sorted(models)])
 
 
 @router.get("/v1/models/{model}", response_model=ModelObject, tags=["models"])
@@ -112,7 +125,7 @@ def retrieve_model(model: str, owner: Owner, service: Served) -> Any:
     found = offered_models(service.settings).get(model)
     if found is None:
         raise not_found("model", model, "model")
-    return _model(found)
+    return _model(service, found)
 
 
 router.post(
@@ -123,21 +136,51 @@ router.post(
 )(estimate_video)
 
 
-def _model(offered: Offered) -> ModelObject:
+def _model(service: Service, offered: Offered) -> ModelObject:
     description = offered.description
+    memory_bytes = memory_of(description)
+    across, down = description.size_multiple
     return ModelObject(
         id=offered.name,
         created=MADE_BEFORE_SUMMER,
         owned_by="worldreel",
-        worldreel={
-            "model": description.name,
-            "version": description.version,
-            "license": description.license,
-            "summary": description.summary,
-            "takes": list(description.takes),
-            "fps": description.fps,
-            "size": {"min": description.size.min, "max": description.size.max},
-            "seconds": {"max": description.seconds.max},
-            "official_sizes": offered.is_alias,
-        },
+        worldreel=ModelFacts(
+            model=description.name,
+            version=description.version,
+            license=description.license,
+            summary=description.summary,
+            takes=list(description.takes),
+            fps=description.fps,
+            size=SizeFacts(
+                default=list(description.size.default),
+                min=description.size.min,
+                max=description.size.max,
+                multiple=[across, down],
+                trained=[list(size) for size in description.size.trained],
+            ),
+            seconds=SecondsFacts(default=description.seconds.default, max=description.seconds.max),
+            sampling=SamplingFacts(
+                num_inference_steps=description.sampling.num_inference_steps,
+                guidance_scale=description.sampling.guidance_scale,
+            ),
+            official_sizes=offered.is_alias,
+            installed=True,
+            is_default=offered.name == default_model(service.settings),
+            memory_bytes=memory_bytes,
+            disk_bytes=description.size_bytes,
+            fits=memory_bytes <= memory_size_bytes(),
+            plays=_plays(description),
+            actions=[],
+        ),
     )
+
+
+def _plays(description: ModelDescription) -> bool:
+    """Whether it can go on without an end."""
+    from worldreel.generate.endless import CONTEXT, check_playable
+
+    try:
+        check_playable(description, description.size.default, CONTEXT)
+    except UsageError:
+        return False
+    return True

@@ -13,19 +13,23 @@ from starlette.concurrency import run_in_threadpool
 
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.folder import Folder
+from worldreel.app.jobs.gallery import Gallery
 from worldreel.app.jobs.hooks import HookStore
 from worldreel.app.jobs.keys import KeyStore
+from worldreel.app.jobs.queue import Queue, read_queue
+from worldreel.app.jobs.sessions import SessionStore
 from worldreel.app.jobs.settings import Settings, check_folder
 from worldreel.app.jobs.store import VideoStore
+from worldreel.app.jobs.storyboards import StoryboardStore
 from worldreel.app.jobs.uploads import UploadStore
 from worldreel.app.jobs.video import Video
 from worldreel.app.jobs.workers import WorkerStore
 from worldreel.app.server.metrics import Metrics
-from worldreel.app.server.problems import ApiError
 
 T = TypeVar("T")
 
 SLOWNESS_S = 5.0
+LIVING_S = 1.0
 MEDIA_AT_ONCE = 2
 """Files of clients that are decoded at the same time."""
 DISK_SPARE_BYTES = 256 * 2**20
@@ -43,12 +47,16 @@ class Service:
     uploads: UploadStore
     hooks: HookStore
     keys: KeyStore
+    sessions: SessionStore
+    gallery: Gallery
+    storyboards: StoryboardStore
     workers: WorkerStore
     metrics: Metrics
     media: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MEDIA_AT_ONCE)
     )
     _slowness: tuple[float, float] = (0.0, 1.0)
+    _living: tuple[float, int] = (0.0, 0)
 
     @classmethod
     def open(cls, settings: Settings) -> "Service":
@@ -66,6 +74,9 @@ class Service:
             uploads=UploadStore(database),
             hooks=HookStore(database),
             keys=KeyStore(database),
+            sessions=SessionStore(database),
+            gallery=Gallery(database),
+            storyboards=StoryboardStore(database),
             workers=WorkerStore(database),
             metrics=Metrics(),
         )
@@ -77,6 +88,18 @@ class Service:
             value = self.workers.slowness() or 1.0
             self._slowness = (time.monotonic(), value)
         return value
+
+    def num_workers(self) -> int:
+        """How many workers live, as of a moment ago."""
+        at, count = self._living
+        if time.monotonic() - at > LIVING_S:
+            count = len(self.workers.living(self.settings.lease_s))
+            self._living = (time.monotonic(), count)
+        return count
+
+    def queue(self) -> Queue:
+        """Who waits, and until when."""
+        return read_queue(self.database, self.num_workers())
 
     def free_bytes(self) -> int:
         """Free space where videos are kept."""
@@ -137,35 +160,9 @@ def service_of(request: Request) -> Service:
     return request.app.state.service
 
 
-async def owner_of(request: Request) -> str:
-    """Whose key came with the request.
-
-    Raises:
-        ApiError: none, or one that opens nothing.
-    """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        message = "There is no API key. Send it as: Authorization: Bearer KEY"
-        raise _unauthorized(message, "missing_api_key")
-    service = service_of(request)
-    owner = service.keys.remembered(secret.strip())
-    if owner is None:
-        owner = await run_in_threadpool(service.keys.owner_of, secret.strip())
-    if owner is None:
-        shown = f"{secret.strip()[:5]}..." if len(secret) > 12 else "that was given"
-        raise _unauthorized(f"The API key {shown!r} opens nothing here.", "invalid_api_key")
-    return owner
-
-
-def _unauthorized(message: str, code: str) -> ApiError:
-    headers = {"www-authenticate": "Bearer"}
-    return ApiError(401, message, code=code, headers=headers)
-
-
 async def in_thread(act: Callable[..., T], *args: Any) -> T:
     """Does what blocks beside the event loop."""
     return await run_in_threadpool(act, *args)
 
 
 Served = Annotated[Service, Depends(service_of)]
-Owner = Annotated[str, Depends(owner_of)]

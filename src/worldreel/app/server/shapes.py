@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from worldreel.app.jobs import sizes
-from worldreel.app.jobs.hooks import EVENT_TYPES, Endpoint
-from worldreel.app.jobs.uploads import Character, Upload
+from worldreel.app.jobs.queue import Queue
 from worldreel.app.jobs.video import Video, Wish
 from worldreel.core.randomness import SEED_MAX
 
@@ -42,6 +41,27 @@ Prompt = Annotated[
 Id = Annotated[Storable, Field(min_length=1, max_length=128)]
 Seconds = Annotated[str, Field(min_length=1, max_length=16, examples=list(sizes.OFFICIAL_SECONDS))]
 Size = Annotated[str, Field(min_length=3, max_length=11, examples=list(sizes.OFFICIAL_SIZES))]
+
+
+Verb = Literal[
+    "create",
+    "image",
+    "edit",
+    "extend",
+    "loop",
+    "connect",
+    "erase",
+    "replace",
+    "expand",
+    "upscale",
+    "recut",
+    "interpolate",
+    "storyboard",
+    "play",
+]
+
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
 
 
 class In(BaseModel):
@@ -127,12 +147,6 @@ class RemixVideo(HowToMake):
     strength: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-class CreateCharacter(In):
-    """The fields beside the file of ``POST /v1/videos/characters``."""
-
-    name: Annotated[Storable, Field(min_length=1, max_length=80)]
-
-
 class VideoError(BaseModel):
     """Why a video failed."""
 
@@ -140,8 +154,15 @@ class VideoError(BaseModel):
     message: str
 
 
+class ParentObject(BaseModel):
+    """A video that another one was made from; it may be gone by now."""
+
+    video_id: str
+    role: Literal["source", "second", "image", "last_image", "mask", "board"]
+
+
 class Making(BaseModel):
-    """How a video is made: worldreel's addition to the object."""
+    """How a video is made, and where its owner keeps it: worldreel's addition to the object."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -152,8 +173,29 @@ class Making(BaseModel):
     fps: float
     num_frames: int
     seed: int
-    stage: str | None
+    negative_prompt: str = ""
+    num_inference_steps: int | None = None
+    """None: as many as the model takes by itself."""
+    guidance_scale: float | None = None
+    strength: float | None = None
+    stage: str | None = None
     notes: list[str]
+    verb: Verb = "create"
+    parents: list[ParentObject] = []
+    batch_id: str | None = None
+    """What the takes of one request have in common."""
+    take: int = 1
+    favourite: bool = False
+    picked: bool = False
+    folder_id: str | None = None
+    kept: bool = False
+    """Whether it is a favourite, picked or in a folder: it does not expire then."""
+    queue_position: int | None = None
+    """1 is the next one; None once it is being made."""
+    seconds_left: float | None = None
+    """Until it is done, with what is before it; None once it has ended."""
+    previews: int = 0
+    """Grows with each new picture of it on its way."""
 
 
 class VideoObject(BaseModel):
@@ -162,7 +204,7 @@ class VideoObject(BaseModel):
     id: str
     object: Literal["video"] = "video"
     model: str
-    status: Literal["queued", "in_progress", "completed", "failed"]
+    status: Status
     progress: Annotated[int, Field(ge=0, le=100)]
     created_at: int
     completed_at: int | None
@@ -175,9 +217,14 @@ class VideoObject(BaseModel):
     worldreel: Making
 
     @classmethod
-    def of(cls, video: Video) -> "VideoObject":
-        """A row as clients see it."""
+    def of(cls, video: Video, queue: Queue | None = None) -> "VideoObject":
+        """A row as clients see it.
+
+        Args:
+            queue: says when it will be done, where it has not ended.
+        """
         wish, facts = Wish.from_json(video.wish), json.loads(video.facts)
+        place = queue.places.get(video.id) if queue and not video.ended else None
         error = None
         if video.error_code is not None:
             error = VideoError(code=video.error_code, message=video.error_message or "")
@@ -187,19 +234,38 @@ class VideoObject(BaseModel):
             status=video.status,  # pyright: ignore[reportArgumentType]
             progress=video.progress,
             created_at=int(video.created_at),
-            completed_at=_whole(video.completed_at),
-            expires_at=_whole(video.expires_at),
+            completed_at=whole(video.completed_at),
+            expires_at=None if video.kept else whole(video.expires_at),
             size=video.size,
             seconds=video.seconds,
             prompt=video.prompt,
             remixed_from_video_id=video.remixed_from_video_id,
             error=error,
-            worldreel=making_of(wish, facts, video.stage),
+            worldreel=making_of(
+                wish,
+                facts,
+                stage=video.stage or None,
+                verb=video.verb,
+                batch_id=video.batch,
+                take=video.take,
+                favourite=video.favourite,
+                picked=video.picked,
+                folder_id=video.folder,
+                kept=video.kept,
+                queue_position=place.position if place else None,
+                seconds_left=place.seconds_left if place else None,
+                previews=video.previews,
+            ),
         )
 
 
-def making_of(wish: Wish, facts: dict[str, Any], stage: str = "") -> Making:
-    """What is told of how a wish is met."""
+def making_of(wish: Wish, facts: dict[str, Any], **standing: Any) -> Making:
+    """What is told of how a wish is met.
+
+    Args:
+        standing: the fields of `Making` that are not the wish's, where they differ from those
+            of a video that was just accepted.
+    """
     clip = [given.num_frames for given in wish.given if given.role == "clip"]
     total = wish.num_frames + (sum(clip) if wish.kind == "extend" else 0)
     return Making(
@@ -208,8 +274,13 @@ def making_of(wish: Wish, facts: dict[str, Any], stage: str = "") -> Making:
         fps=wish.fps,
         num_frames=total,
         seed=wish.seed,
-        stage=stage or None,
+        negative_prompt=wish.negative_prompt,
+        num_inference_steps=wish.num_inference_steps,
+        guidance_scale=wish.guidance_scale,
+        strength=wish.strength,
         notes=facts.get("notes", list(wish.notes)),
+        parents=[ParentObject(video_id=one.video, role=one.role) for one in wish.parents],
+        **{"verb": wish.verb or wish.kind, **standing},
     )
 
 
@@ -221,6 +292,8 @@ class VideoList(BaseModel):
     first_id: str | None
     last_id: str | None
     has_more: bool
+    total: int
+    """How many there are on all pages."""
 
 
 class VideoDeleted(BaseModel):
@@ -231,62 +304,61 @@ class VideoDeleted(BaseModel):
     deleted: bool = True
 
 
-class CharacterObject(BaseModel):
-    """A character."""
+class SizeFacts(BaseModel):
+    """Sizes in pixels; pairs are width, height."""
 
-    id: str
-    object: Literal["character"] = "character"
-    name: str
-    created_at: int
-
-    @classmethod
-    def of(cls, character: Character) -> "CharacterObject":
-        """A row as clients see it."""
-        created_at = int(character.created_at)
-        return cls(id=character.id, name=character.name, created_at=created_at)
+    default: list[int]
+    min: int
+    max: int
+    multiple: list[int]
+    """Width and height must be multiples of these."""
+    trained: list[list[int]]
 
 
-class FileObject(BaseModel):
-    """A file that was uploaded."""
+class SecondsFacts(BaseModel):
+    """Durations in seconds."""
 
-    id: str
-    object: Literal["file"] = "file"
-    bytes: int
-    created_at: int
-    expires_at: int | None
-    filename: str
-    purpose: str
-    status: Literal["processed"] = "processed"
-
-    @classmethod
-    def of(cls, upload: Upload) -> "FileObject":
-        """A row as clients see it."""
-        return cls(
-            id=upload.id,
-            bytes=upload.size_bytes,
-            created_at=int(upload.created_at),
-            expires_at=_whole(upload.expires_at),
-            filename=upload.filename,
-            purpose=upload.purpose,
-        )
+    default: float
+    max: float
 
 
-class FileList(BaseModel):
-    """A page of files."""
+class SamplingFacts(BaseModel):
+    """What is used where a request does not say."""
 
-    object: Literal["list"] = "list"
-    data: list[FileObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+    num_inference_steps: int
+    guidance_scale: float
 
 
-class FileDeleted(BaseModel):
-    """A file that is gone."""
+class ModelFacts(BaseModel):
+    """What a model can do, and what it needs."""
 
-    id: str
-    object: Literal["file"] = "file"
-    deleted: bool = True
+    model_config = ConfigDict(protected_namespaces=())
+
+    model: str
+    """Its own name."""
+    version: str
+    license: str
+    """An SPDX identifier."""
+    summary: str
+    takes: list[str]
+    """Out of text, first_frame, last_frame, clip and mask."""
+    fps: int
+    """It makes this rate, or this divided by a whole number."""
+    size: SizeFacts
+    seconds: SecondsFacts
+    sampling: SamplingFacts
+    official_sizes: bool
+    """Whether this name takes the official sizes and durations, and no others."""
+    installed: bool
+    is_default: bool
+    memory_bytes: int
+    disk_bytes: int
+    fits: bool
+    """Whether the server's machine has that much memory."""
+    plays: bool
+    """Whether its world can be played."""
+    actions: list[str]
+    """What can be done in that world beside saying words; none with most models."""
 
 
 class ModelObject(BaseModel):
@@ -296,8 +368,7 @@ class ModelObject(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: str
-    worldreel: dict[str, Any]
-    """What it can do."""
+    worldreel: ModelFacts
 
 
 class ModelList(BaseModel):
@@ -311,118 +382,26 @@ class EstimateObject(BaseModel):
     """What a video would cost; nothing runs."""
 
     object: Literal["estimate"] = "estimate"
+    takes: int
     work_seconds: float
-    """How long it would be worked on."""
+    """How long all takes would be worked on."""
     wait_seconds: float
     """How long until then, as the queue stands."""
+    done_seconds: float
+    """How long until the last one is done."""
     queue_position: int
-    """Its place in the queue: 1 begins at once."""
+    """The place of the first one in the queue: 1 begins at once."""
     memory_bytes: int
+    memory_free_bytes: int
+    """What is free on the server's machine, beside its workers."""
+    fits: bool
+    """Whether that is enough, where a worker holds no other model."""
+    size: str
+    seconds: float
+    num_frames: int
     worldreel: Making
 
 
-EventType = Literal["video.completed", "video.failed"]
-Name = Annotated[Storable, Field(min_length=1, max_length=255)]
-Url = Annotated[Storable, Field(min_length=1, max_length=2048)]
-EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=len(EVENT_TYPES))]
-
-
-class CreateEndpoint(In):
-    """The body of ``POST /v1/webhook_endpoints``."""
-
-    name: Name
-    url: Url
-    event_types: EventTypes
-
-
-class ChangeEndpoint(In):
-    """The body of ``POST /v1/webhook_endpoints/{id}``."""
-
-    name: Name | None = None
-    url: Url | None = None
-    event_types: EventTypes | None = None
-
-
-class RotateSecret(In):
-    """The body of ``POST /v1/webhook_endpoints/{id}/rotate_secret``."""
-
-    keep_old_secret_active_for_24_hours: bool = False
-
-
-class TestEndpoint(In):
-    """The body of ``POST /v1/webhook_endpoints/{id}/test``."""
-
-    __test__ = False  # its name is that of the call, and no test's
-
-    event_type: EventType
-
-
-class EndpointObject(BaseModel):
-    """An address that is told when a video is done."""
-
-    id: str
-    object: Literal["webhook_endpoint"] = "webhook_endpoint"
-    created_at: int
-    updated_at: int
-    name: str
-    url: str
-    event_types: list[str]
-    signing_secret_hint: str
-
-    @classmethod
-    def fields_of(cls, endpoint: Endpoint) -> dict[str, Any]:
-        """A row as clients see it, without its secret."""
-        return {
-            "id": endpoint.id,
-            "created_at": int(endpoint.created_at),
-            "updated_at": int(endpoint.updated_at),
-            "name": endpoint.name,
-            "url": endpoint.url,
-            "event_types": endpoint.event_types.split(","),
-            "signing_secret_hint": f"whsec_...{endpoint.secret[-4:]}",
-        }
-
-
-class EndpointWithSecret(EndpointObject):
-    """The same with its secret: at its making and after a rotation only."""
-
-    signing_secret: str
-
-
-class EndpointList(BaseModel):
-    """A page of endpoints."""
-
-    object: Literal["list"] = "list"
-    data: list[EndpointObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class EndpointDeleted(BaseModel):
-    """An endpoint that is gone."""
-
-    id: str
-    object: Literal["webhook_endpoint.deleted"] = "webhook_endpoint.deleted"
-    deleted: bool = True
-
-
-class EndpointTested(BaseModel):
-    """How a test message was answered."""
-
-    object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
-    webhook_endpoint_id: str
-    event_type: str
-    status_code: int
-    success: Literal[True] = True
-
-
-class EventTypeList(BaseModel):
-    """The events that there are."""
-
-    object: Literal["list"] = "list"
-    data: list[str]
-
-
-def _whole(value: float | None) -> int | None:
+def whole(value: float | None) -> int | None:
+    """A time as the API writes it, seconds."""
     return None if value is None else int(value)

@@ -1,34 +1,31 @@
 """The routes of videos: create, list, look at, download, remix, edit, extend, cancel, delete."""
 
-import hashlib
-import json
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from worldreel.app.jobs.folder import SPRITESHEET, THUMBNAIL, VIDEO
-from worldreel.app.jobs.store import KeyReused, Once, QueueFull, QuotaReached
+from worldreel.app.jobs.folder import IMAGE, SMALL, SPRITESHEET, THUMBNAIL, VIDEO
+from worldreel.app.jobs.gallery import Wanted
 from worldreel.app.jobs.video import COMPLETED, QUEUED, NewVideo, Video
+from worldreel.app.server.admission import Act, Key, accept, estimate, new_object
 from worldreel.app.server.asking import Asking
 from worldreel.app.server.bodies import Body, open_body
-from worldreel.app.server.intake import incoming, save_upload
-from worldreel.app.server.problems import ApiError, disk_full, invalid, not_found
-from worldreel.app.server.service import Owner, Served, Service, in_thread
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.problems import ApiError, invalid, not_found
+from worldreel.app.server.service import Served, Service, in_thread
 from worldreel.app.server.shapes import (
     CreateVideo,
     EditVideo,
-    EstimateObject,
     ExtendVideo,
-    Making,
     RemixVideo,
+    Status,
+    Verb,
     VideoDeleted,
     VideoList,
     VideoObject,
-    making_of,
 )
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -36,13 +33,12 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 MEDIA = {
     "video": (VIDEO, "video/mp4"),
     "thumbnail": (THUMBNAIL, "image/webp"),
+    "small": (SMALL, "image/webp"),
+    "image": (IMAGE, "image/png"),
     "spritesheet": (SPRITESHEET, "image/jpeg"),
 }
 POLL_MIN_MS, POLL_MAX_MS = 500, 10_000
 LIST_DEFAULT = 20
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
-Act = Callable[[Asking, Path | None], NewVideo]
 
 
 @router.post("", response_model=VideoObject, openapi_extra={"x-body": CreateVideo.__name__})
@@ -55,11 +51,11 @@ async def create_video(
         if asked.input_reference and body.files:
             raise invalid("Give input_reference as a file or as a reference, not both.")
 
-        def act(asking: Asking, upload: Path | None) -> NewVideo:
-            return asking.create(asked, upload)
+        def act(asking: Asking, upload: Path | None) -> Sequence[NewVideo]:
+            return [asking.create(asked, upload)]
 
         upload = body.files.get("input_reference")
-        return await _accept(request, response, service, owner, key, body, upload, act)
+        return await _accept(request, response, service, owner, key, body, act, upload)
 
 
 @router.post("/edits", response_model=VideoObject, openapi_extra={"x-body": "EditVideo"})
@@ -70,12 +66,12 @@ async def edit_video(
     async with open_body(request, files=("video",)) as body:
         asked = _with_source(body, EditVideo)
 
-        def act(asking: Asking, upload: Path | None) -> NewVideo:
+        def act(asking: Asking, upload: Path | None) -> Sequence[NewVideo]:
             source = None if upload else asking.source(asked.video.id)
-            return asking.edit(asked, source=source, upload=upload)
+            return [asking.edit(asked, source=source, upload=upload)]
 
         upload = body.files.get("video")
-        return await _accept(request, response, service, owner, key, body, upload, act)
+        return await _accept(request, response, service, owner, key, body, act, upload)
 
 
 @router.post("/extensions", response_model=VideoObject, openapi_extra={"x-body": "ExtendVideo"})
@@ -86,12 +82,12 @@ async def extend_video(
     async with open_body(request, files=("video",)) as body:
         asked = _with_source(body, ExtendVideo)
 
-        def act(asking: Asking, upload: Path | None) -> NewVideo:
+        def act(asking: Asking, upload: Path | None) -> Sequence[NewVideo]:
             source = None if upload else asking.source(asked.video.id)
-            return asking.extend(asked, source=source, upload=upload)
+            return [asking.extend(asked, source=source, upload=upload)]
 
         upload = body.files.get("video")
-        return await _accept(request, response, service, owner, key, body, upload, act)
+        return await _accept(request, response, service, owner, key, body, act, upload)
 
 
 @router.post(
@@ -109,10 +105,10 @@ async def remix_video(
     async with open_body(request) as body:
         asked = body.read_as(RemixVideo)
 
-        def act(asking: Asking, upload: Path | None) -> NewVideo:
-            return asking.edit(asked, source=asking.source(video_id, "video_id"))
+        def act(asking: Asking, upload: Path | None) -> Sequence[NewVideo]:
+            return [asking.edit(asked, source=asking.source(video_id, "video_id"))]
 
-        return await _accept(request, response, service, owner, key, body, None, act)
+        return await _accept(request, response, service, owner, key, body, act)
 
 
 @router.get("", response_model=VideoList)
@@ -122,14 +118,43 @@ def list_videos(
     limit: Annotated[int, Query(ge=0, le=100)] = LIST_DEFAULT,
     order: Literal["asc", "desc"] = "desc",
     after: Annotated[str | None, Query(max_length=128)] = None,
+    q: Annotated[str | None, Query(max_length=400)] = None,
+    model: Annotated[str | None, Query(max_length=128)] = None,
+    size: Annotated[str | None, Query(max_length=16)] = None,
+    status: Annotated[Status | None, Query()] = None,
+    verb: Annotated[Verb | None, Query()] = None,
+    favourite: Annotated[bool | None, Query()] = None,
+    picked: Annotated[bool | None, Query()] = None,
+    folder_id: Annotated[str | None, Query(max_length=48)] = None,
+    batch_id: Annotated[str | None, Query(max_length=48)] = None,
 ) -> Any:
-    """The owner's videos, the newest first."""
+    """The owner's videos, the newest first.
+
+    Every word of ``q`` is in the prompt; the ``folder_id`` ``none`` is of those in no folder.
+    """
     last = None
-    if after is not None and (last := service.videos.get(owner, after)) is None:
-        raise not_found("video", after, "after")
-    found = service.videos.page(owner, limit=limit + 1, ascending=order == "asc", after=last)
-    data = [VideoObject.of(video) for video in found[:limit]]
+    if after is not None:
+        last = find_video(service, owner, after, "after")
+    texts = {"q": q, "model": model, "size": size, "folder_id": folder_id, "batch_id": batch_id}
+    for name, text in texts.items():
+        if text is not None and "\0" in text:
+            raise invalid(f"{name}: it holds a NUL character.", name)
+    wanted = Wanted(
+        words=q,
+        model=model,
+        size=size,
+        status=status,
+        verb=verb,
+        favourite=favourite,
+        picked=picked,
+        folder="" if folder_id == "none" else folder_id,
+        batch=batch_id,
+    )
+    how: dict[str, Any] = {"ascending": order == "asc", "after": last}
+    found = service.gallery.page(owner, wanted, limit=limit + 1, **how)
+    data = show(service, found[:limit])
     return VideoList(
+        total=service.gallery.count(owner, wanted),
         data=data,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,
@@ -140,10 +165,10 @@ def list_videos(
 @router.get("/{video_id}", response_model=VideoObject)
 def retrieve_video(video_id: str, response: Response, owner: Owner, service: Served) -> Any:
     """How a video stands."""
-    video = _find(service, owner, video_id)
+    video = find_video(service, owner, video_id)
     if not video.ended:
         response.headers["openai-poll-after-ms"] = str(_poll_ms(video))
-    return VideoObject.of(video)
+    return show(service, [video])[0]
 
 
 @router.delete("/{video_id}", response_model=VideoDeleted)
@@ -158,14 +183,14 @@ def delete_video(video_id: str, owner: Owner, service: Served) -> Any:
 @router.post("/{video_id}/cancel", response_model=VideoObject)
 def cancel_video(video_id: str, owner: Owner, service: Served) -> Any:
     """Stops a video: it is failed with the code ``cancelled``, and its disk is freed."""
-    video = _find(service, owner, video_id)
+    video = find_video(service, owner, video_id)
     if not service.videos.cancel(owner, video_id):
-        video = _find(service, owner, video_id)
+        video = find_video(service, owner, video_id)
         message = f"The video is {video.status}: there is nothing to cancel."
         raise invalid(message, "video_id", "video_has_ended")
     if video.status == QUEUED:
         service.folder.remove_work(video_id)
-    return VideoObject.of(_find(service, owner, video_id))
+    return VideoObject.of(find_video(service, owner, video_id))
 
 
 @router.get(
@@ -184,20 +209,25 @@ def download_content(
     video_id: str,
     owner: Owner,
     service: Served,
-    variant: Literal["video", "thumbnail", "spritesheet"] = "video",
+    variant: Literal["video", "thumbnail", "small", "spritesheet", "image"] = "video",
 ) -> Any:
     """A finished video, its thumbnail or its sheet of pictures; in parts, if asked so."""
-    video = _find(service, owner, video_id)
+    video = find_video(service, owner, video_id)
     if video.status != COMPLETED or video.published_fence is None:
         message = f"The video is {video.status}: there is nothing to download."
         raise invalid(message, "video_id", "video_not_ready")
     name, kind = MEDIA[variant]
     path = service.folder.published(video.id, video.published_fence) / name
+    if variant == "small" and not path.is_file():  # of before there were small ones
+        path = path.with_name(THUMBNAIL)
     if video.files_gone or not path.is_file():
-        message = f"The files of the video {video_id} have expired."
-        raise ApiError(404, message, param="video_id", code="video_expired")
+        missing = not video.files_gone and variant == "image"
+        what = "It has no picture of its own" if missing else "Its files have expired"
+        message = f"{what}: the video {video_id}."
+        code = "image_not_found" if missing else "video_expired"
+        raise ApiError(404, message, param="video_id", code=code)
     headers = {"etag": f'"{(video.sha256 or "")[:32]}-{variant}"'}
-    headers["cache-control"] = "private, max-age=3600"
+    headers["cache-control"] = "private, max-age=31536000, immutable"
     return FileResponse(path, media_type=kind, filename=f"{video_id}-{name}", headers=headers)
 
 
@@ -207,30 +237,10 @@ async def estimate_video(request: Request, owner: Owner, service: Served) -> Any
         asked = body.read_as(CreateVideo)
         upload = body.files.get("input_reference")
 
-        def reckon() -> EstimateObject:
-            asking = Asking(service, owner)
-            with incoming(service.folder) as place:
-                try:
-                    file = place / "upload"
-                    given = file if upload and save_upload(upload.file, file) else None
-                    new = asking.create(asked, given)
-                finally:
-                    asking.abandon()
-            waiting, work_s = service.videos.waiting()
-            workers = max(1, len(service.workers.living(service.settings.lease_s)))
-            return EstimateObject(
-                work_seconds=round(new.cost_s, 3),
-                wait_seconds=round(work_s / workers, 3),
-                queue_position=waiting + 1,
-                memory_bytes=new.memory_bytes,
-                worldreel=_making(new),
-            )
+        def act(asking: Asking, file: Path | None) -> Sequence[NewVideo]:
+            return [asking.create(asked, file)]
 
-        return await in_thread(reckon)
-
-
-def _making(new: NewVideo) -> Making:
-    return making_of(new.wish, {})
+        return await in_thread(estimate, Asking(service, owner), act, upload)
 
 
 async def _accept(
@@ -240,97 +250,14 @@ async def _accept(
     owner: str,
     key: str | None,
     body: Body,
-    upload: Any,
     act: Act,
-) -> Any:
-    """Makes a new video of a request, once per idempotency key."""
-
-    def accept() -> VideoObject:
-        try:
-            service.videos.check_room(owner)
-            new_room = None
-        except (QueueFull, QuotaReached) as error:
-            new_room = error
-        with incoming(service.folder) as place:
-            file = None
-            if upload is not None:
-                file = place / "upload"
-                save_upload(upload.file, file)
-            once = None
-            if key is not None:
-                once = Once(key, _fingerprint(request.url.path, body, file))
-                before = service.videos.answered(owner, once)
-                if before is not None:
-                    response.headers["idempotent-replayed"] = "true"
-                    return VideoObject.model_validate_json(before)
-            if new_room is not None:
-                raise new_room
-            if not service.has_room():
-                raise disk_full()
-            return _admit(service, owner, once, file, act, response)
-
-    try:
-        return await in_thread(accept)
-    except QueueFull as error:
-        headers = {"retry-after": str(error.retry_s)}
-        kind = {"type": "rate_limit_error", "code": "rate_limit_exceeded"}
-        message = f"{error} Try again in about {error.retry_s} s."
-        raise ApiError(429, message, headers=headers, **kind) from None
-    except QuotaReached as error:
-        message = f"{error} Delete some, or wait until they expire."
-        kind = {"type": "insufficient_quota", "code": "insufficient_quota"}
-        raise ApiError(429, message, headers={"retry-after": "3600"}, **kind) from None
-    except KeyReused:
-        message = "This Idempotency-Key was used before, for another request."
-        raise ApiError(
-            400,
-            message,
-            type="idempotency_error",
-            param="Idempotency-Key",
-            code="idempotency_key_reused",
-        ) from None
-
-
-def _admit(
-    service: Service,
-    owner: str,
-    once: Once | None,
-    file: Path | None,
-    act: Act,
-    response: Response,
+    upload: Any = None,
 ) -> VideoObject:
+    def tell(news: Sequence[NewVideo]) -> VideoObject:
+        return new_object(news[0])
+
     asking = Asking(service, owner)
-    try:
-        new = act(asking, file)
-        fresh = new_object(new)
-        answer = service.videos.admit(new, once, fresh.model_dump_json())
-    except BaseException:
-        asking.abandon()
-        raise
-    taken = VideoObject.model_validate_json(answer)
-    if taken.id != new.id:  # somebody else came first with the same key
-        asking.abandon()
-        response.headers["idempotent-replayed"] = "true"
-    return taken
-
-
-def new_object(new: NewVideo) -> VideoObject:
-    """A video that was just accepted, as clients see it."""
-    return VideoObject(
-        id=new.id,
-        model=new.model,
-        status="queued",
-        progress=0,
-        created_at=int(time.time()),
-        completed_at=None,
-        expires_at=None,
-        size=new.size,
-        seconds=new.seconds,
-        prompt=new.wish.prompt,
-        remixed_from_video_id=new.remixed_from_video_id,
-        error=None,
-        worldreel=_making(new),
-    )
+    return await accept(request, response, asking, key, body, act, tell, VideoObject, upload=upload)
 
 
 def _with_source(body: Body, model: Any) -> Any:
@@ -342,18 +269,17 @@ def _with_source(body: Body, model: Any) -> Any:
     return body.read_as(model)
 
 
-def _fingerprint(path: str, body: Body, file: Path | None) -> str:
-    digest = hashlib.sha256(json.dumps([path, body.fields], sort_keys=True).encode())
-    if file is not None:
-        with open(file, "rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
+def show(service: Service, videos: Sequence[Video]) -> list[VideoObject]:
+    """Videos as clients see them, with their places in the queue."""
+    queue = None if all(video.ended for video in videos) else service.queue()
+    return [VideoObject.of(video, queue) for video in videos]
 
 
-def _find(service: Service, owner: str, video: str) -> Video:
+def find_video(service: Service, owner: str, video: str, param: str = "video_id") -> Video:
+    """An owner's video; raises ApiError where there is none."""
     found = service.videos.get(owner, video) if "\0" not in video else None
     if found is None:
-        raise not_found("video", video, "video_id")
+        raise not_found("video", video, param)
     return found
 
 

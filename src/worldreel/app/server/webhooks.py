@@ -12,9 +12,8 @@ from worldreel.app.jobs import hooks, outward
 from worldreel.app.jobs.hooks import EVENT_TYPES, Endpoint
 from worldreel.app.jobs.video import new_id
 from worldreel.app.server.bodies import open_body
-from worldreel.app.server.problems import invalid, not_found
-from worldreel.app.server.service import Owner, Served, Service, in_thread
-from worldreel.app.server.shapes import (
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.endpoint_shapes import (
     ChangeEndpoint,
     CreateEndpoint,
     EndpointDeleted,
@@ -26,6 +25,8 @@ from worldreel.app.server.shapes import (
     RotateSecret,
     TestEndpoint,
 )
+from worldreel.app.server.problems import invalid, not_found
+from worldreel.app.server.service import Served, Service, in_thread
 from worldreel.core.errors import UsageError, WorldreelError
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])

@@ -1,0 +1,171 @@
+"""All of an owner's videos as one stream of events: a page needs one connection, however many
+videos are on their way (browsers open no more than six to a server)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from worldreel.app.jobs.queue import Queue
+from worldreel.app.jobs.video import Video
+from worldreel.app.server.callers import Owner
+from worldreel.app.server.events import SILENT_S, TRUST_S, event, preview_url
+from worldreel.app.server.service import Served, Service, in_thread
+from worldreel.app.server.shapes import VideoObject
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+ROUND_S = 0.25
+
+
+class Pulse:
+    """Reads the videos of all owners who follow, in one query, a few times a second."""
+
+    def __init__(self, service: Service, every_s: float = ROUND_S) -> None:
+        self._service = service
+        self._every_s = every_s
+        self._owners: dict[str, int] = {}
+        self._known: dict[str, set[str]] = {}
+        self._since = 0
+        self._found: dict[str, dict[str, Video]] = {}
+        self._queue = Queue({}, 0.0)
+        self._round = 0
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def follow(self, owner: str) -> None:
+        """Begins to read an owner's videos."""
+        self._owners[owner] = self._owners.get(owner, 0) + 1
+        if self._task is None or self._task.done():
+            self._since = await run_in_threadpool(self._service.gallery.newest)
+            self._task = asyncio.create_task(self._read())
+
+    def leave(self, owner: str) -> None:
+        """Ends it, once none of the owner's pages follows."""
+        self._owners[owner] -= 1
+        if not self._owners[owner]:
+            for kept in (self._owners, self._known, self._found):
+                kept.pop(owner, None)
+
+    @property
+    def number(self) -> int:
+        """How many readings there were."""
+        return self._round
+
+    async def next(self, after: int) -> int:
+        """Waits for a reading that is newer than ``after``; returns its number."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._round > after)
+            return self._round
+
+    def found(self, owner: str) -> tuple[dict[str, Video], Queue]:
+        """The owner's videos that have not ended or did so a moment ago, and the queue."""
+        return self._found.get(owner, {}), self._queue
+
+    async def _read(self) -> None:
+        while self._owners:
+            owners = list(self._owners)
+            known = [name for owner in owners for name in self._known.get(owner, ())]
+            rows, queue = await run_in_threadpool(self._look, owners, known, self._since)
+            found: dict[str, dict[str, Video]] = {owner: {} for owner in owners}
+            for row in rows:
+                found[row.owner][row.id] = row
+                self._since = max(self._since, row.seq)
+            for owner, videos in found.items():
+                self._known[owner] = {one.id for one in videos.values() if not one.ended}
+            self._found, self._queue = found, queue
+            async with self._changed:
+                self._round += 1
+                self._changed.notify_all()
+            await asyncio.sleep(self._every_s)
+
+    def _look(self, owners: list[str], known: list[str], since: int) -> tuple[list[Video], Queue]:
+        rows = self._service.gallery.lively(owners, known, since)
+        is_empty = all(row.ended for row in rows)
+        return rows, Queue({}, 0.0) if is_empty else self._service.queue()
+
+
+@router.get(
+    "",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Events `video`, `preview`, `done`, `deleted`, and `ready` after the "
+            "first round; each carries JSON.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def stream_all_events(request: Request, owner: Owner, service: Served) -> Any:
+    """Everything that happens to the owner's videos, for ten minutes; then come again."""
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    stream = _stream(service, request.app.state.pulse, owner)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(service: Service, pulse: Pulse, owner: str) -> AsyncIterator[str]:
+    told = _Told(service)
+    loop = asyncio.get_running_loop()
+    began = spoke = loop.time()
+    await pulse.follow(owner)
+    try:
+        number = await pulse.next(pulse.number)  # a reading that began with this owner
+        is_ready = False
+        while loop.time() - began < TRUST_S:
+            videos, queue = pulse.found(owner)
+            async for line in told.news(videos, queue):
+                spoke = loop.time()
+                yield line
+            if not is_ready:
+                is_ready = True
+                yield event("ready", {})
+            if loop.time() - spoke > SILENT_S:
+                spoke = loop.time()
+                yield ": still here\n\n"
+            number = await pulse.next(number)
+    finally:
+        pulse.leave(owner)
+
+
+class _Told:
+    """What one page knows already."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._states: dict[str, VideoObject] = {}
+        self._ended: set[str] = set()
+
+    async def news(self, videos: dict[str, Video], queue: Queue) -> AsyncIterator[str]:
+        for video in videos.values():
+            if video.id in self._ended:
+                continue
+            shown = VideoObject.of(video, queue)
+            before = self._states.get(video.id)
+            if video.ended:
+                self._states.pop(video.id, None)
+                self._ended.add(video.id)
+                yield event("done", shown.model_dump())
+                continue
+            if before is None or _has_news(before, shown):
+                self._states[video.id] = shown
+                yield event("video", shown.model_dump())
+            if video.previews > (before.worldreel.previews if before else 0):
+                self._states[video.id] = shown
+                if picture := await in_thread(preview_url, self._service, video.id):
+                    told = {"id": video.id, "image_url": picture, "previews": video.previews}
+                    yield event("preview", told)
+        for gone in set(self._states) - set(videos):
+            del self._states[gone]
+            yield event("deleted", {"id": gone})
+
+
+def _has_news(before: VideoObject, now: VideoObject) -> bool:
+    """Whether more has changed than a second that went by and a picture that came."""
+    left, then = now.worldreel.seconds_left, before.worldreel.seconds_left
+    if left is not None and then is not None and abs(left - then) >= 1:
+        return True
+    rest: dict[str, Any] = {"worldreel": {"previews", "seconds_left"}}
+    return before.model_dump(exclude=rest) != now.model_dump(exclude=rest)
