@@ -1,0 +1,1 @@
+"""What may be asked for, who may be shown, and a record of both that shows tampering."""
