@@ -24,6 +24,7 @@ COMMANDS = (
     "storyboard",
     "play",
     "show",
+    "verify",
     "doctor",
     "train",
     "evaluate",

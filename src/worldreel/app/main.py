@@ -33,6 +33,7 @@ from worldreel.app.commands.verbs import (
     Replace,
     Upscale,
 )
+from worldreel.app.commands.verify import Verify
 from worldreel.app.commands.worker import Worker
 from worldreel.app.commands.world import World
 from worldreel.core.errors import WorldreelError
@@ -53,6 +54,7 @@ Command = (
     | Annotated[Storyboard, subcommand("storyboard")]
     | Annotated[Play, subcommand("play")]
     | Annotated[Show, subcommand("show")]
+    | Annotated[Verify, subcommand("verify")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]

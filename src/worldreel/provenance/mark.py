@@ -209,15 +209,9 @@ class FrameMarker:
             return frames
         from worldreel.provenance.visible import draw_label
 
-        left = len(frames)
-        if config.visible_seconds is not None:
-            left = min(left, round(config.visible_seconds * self._fps) - self._count)
-        if left <= 0:
-            return frames
-        shown = draw_label(
-            frames[:left], fps=self._fps, language=config.visible_label, seconds=None
+        return draw_label(
+            frames, self._fps, config.visible_label, config.visible_seconds, start=self._count
         )
-        return np.concatenate([shown, frames[left:]])
 
 
 class MarkedWriter:

@@ -68,6 +68,12 @@ class Serve:
     """When asked to stop: how long the videos in hand are gone on with."""
     deaths_max: int = 3
     """A video at which workers died so often is failed."""
+    provenance: Annotated[OptionalText, arg(metavar="FILE", help_behavior_hint="")] = None
+    """How videos are marked: certificate, time stamps, visible label; see docs/provenance.md.
+    (default: provenance/provenance.toml in the data folder, or keys that are made there)"""
+    policy: Annotated[OptionalText, arg(metavar="FILE", help_behavior_hint="")] = None
+    """What may be asked for; see docs/policy.md. A file that cannot be read stops the server.
+    (default: everything)"""
     cors_origin: tuple[str, ...] = ()
     """Pages of other hosts that may call the server from a browser, such as https://a.example."""
     allow_private_addresses: Flag = False
@@ -83,6 +89,7 @@ class Serve:
         settings = self._settings()
         offered_models(settings)
         check_folder(settings.data)
+        check_rules(settings)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
         with _alone(settings), _listening(self.host, self.port) as listener:
             return self._serve(settings, listener)
@@ -138,6 +145,8 @@ class Serve:
             drain_s=self.drain_seconds,
             deaths_max=self.deaths_max,
             private_addresses=self.allow_private_addresses,
+            provenance=None if self.provenance is None else Path(self.provenance),
+            policy=None if self.policy is None else Path(self.policy),
             threads=self.threads,
         )
 
@@ -152,9 +161,25 @@ class Serve:
             "--drain-seconds": str(self.drain_seconds),
             "--deaths-max": str(self.deaths_max),
         }
+        for option, file in (("--provenance", self.provenance), ("--policy", self.policy)):
+            if file is not None:
+                words[option] = file
         if self.threads is not None:
             words["--threads"] = str(self.threads)
         return [word for pair in words.items() for word in pair]
+
+
+def check_rules(settings: "Settings") -> None:
+    """Makes the keys that are missing, and reads what the operator has said.
+
+    Raises:
+        WorldreelError: a key, certificate or policy cannot be used: nothing is served then.
+    """
+    from worldreel.app.jobs.marking import Marking
+    from worldreel.app.policy.policy import load_policy
+
+    Marking(settings.data, settings.provenance).open()
+    load_policy(settings.policy)
 
 
 def first_key(keys: "KeyStore", host: str) -> str | None:

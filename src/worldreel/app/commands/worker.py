@@ -38,6 +38,10 @@ class Worker:
     """When asked to stop: how long it goes on with the video in its hands."""
     deaths_max: int = 3
     """A video at which workers died so often is failed."""
+    provenance: Annotated[OptionalText, arg(metavar="FILE", help_behavior_hint="")] = None
+    """The server's file of how videos are marked."""
+    policy: Annotated[OptionalText, arg(metavar="FILE", help_behavior_hint="")] = None
+    """The server's file of what may be asked for."""
     leashed: Flag = False
     """End when standard input ends."""
 
@@ -56,6 +60,8 @@ class Worker:
             keep_hours=self.keep_hours,
             drain_s=self.drain_seconds,
             deaths_max=self.deaths_max,
+            provenance=None if self.provenance is None else Path(self.provenance),
+            policy=None if self.policy is None else Path(self.policy),
         )
         name = self.name or worker_name(0)
         return Work(settings, name, leashed=self.leashed).run()
