@@ -233,14 +233,14 @@ def test_the_bound_grows_with_the_number_of_tries_and_is_a_probability():
 def test_scores_of_clean_pictures_are_as_random_as_the_signs_of_keys():
     """Over keys the score has mean 0 and variance 1, whatever the picture: the bound's premise."""
     from worldreel.provenance.watermark.residual import Residual
-    from worldreel.provenance.watermark.search import BANDS, WINDOW_SCALES, Place, Search
+    from worldreel.provenance.watermark.search import WINDOW_SCALES, Place, Search
 
     residual = Residual(scene(6, 4), WINDOW_SCALES)
     scores = []
     for number in range(300):
         search = Search(Pattern(KEY + number.to_bytes(2, "big")), residual)
         measured = search.measured(Place(scale_y=1.0, scale_x=1.0))
-        scores.append(search.score(measured, BANDS[0]))
+        scores.append(search.score(measured))
     assert abs(np.mean(scores)) < 0.25
     assert 0.8 < np.std(scores) < 1.2
 
@@ -256,8 +256,8 @@ def test_the_waves_fill_the_band_once():
 def test_every_sign_of_the_code_word_has_its_share_of_waves():
     pattern = Pattern(KEY)
     counts = np.bincount(pattern.coded_bit.ravel(), minlength=NUM_CODED)
-    assert counts.min() >= 4 and counts.max() - counts.min() <= 1
-    assert 0.35 < pattern.is_sync.mean() < 0.45
+    assert counts.min() >= 2 and counts.max() - counts.min() <= 1
+    assert 0.45 < pattern.is_sync.mean() < 0.55
 
 
 def test_words_of_the_code_are_far_apart():

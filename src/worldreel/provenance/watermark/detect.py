@@ -8,12 +8,7 @@ from worldreel.provenance.watermark.chance import chance
 from worldreel.provenance.watermark.code import NUM_CODED, decode, encode
 from worldreel.provenance.watermark.pattern import Pattern
 from worldreel.provenance.watermark.residual import Frames, Residual
-from worldreel.provenance.watermark.search import (
-    BANDS,
-    WINDOW_SCALES,
-    Place,
-    Search,
-)
+from worldreel.provenance.watermark.search import WINDOW_SCALES, Place, Search
 
 FALSE_ALARM = 1e-6
 """A mark is found where a clean clip would look as marked more rarely than this."""
@@ -21,7 +16,7 @@ NUM_CANDIDATES = 5
 """Places at which a message is looked for, beside the untouched one."""
 SURE = 1e-9
 """Doubt below which nothing more is looked for."""
-LEGIBLE = 1e-4
+LEGIBLE = 1e-6
 """Doubt below which a payload is told."""
 
 
@@ -58,14 +53,13 @@ def detect(pattern: Pattern, frames: Frames, num_bits: int) -> Reading:
     to the untouched place, half to all others.
     """
     search = Search(pattern, Residual(frames, WINDOW_SCALES))
-    bounds: list[float] = []
-    messages: list[_Message] = []
-    for band in BANDS:
-        place = Place(scale_y=1.0, scale_x=1.0, band=band)
-        bounds.append(4 * chance(search.score(search.measured(place), band), len(BANDS)))
-        messages.append(_message(search, place, num_bits))
-        bounds.append(4 * chance(messages[-1].score, len(BANDS) * 2.0**num_bits))
-    if min(bounds) > FALSE_ALARM or min(message.doubt for message in messages) > SURE:
+    untouched = Place(scale_y=1.0, scale_x=1.0)
+    messages = [_message(search, untouched, num_bits)]
+    bounds = [
+        4 * chance(search.score(search.measured(untouched)), 1),
+        4 * chance(messages[0].score, 2.0**num_bits),
+    ]
+    if min(bounds) > FALSE_ALARM or messages[0].doubt > SURE:
         candidates = search.best(NUM_CANDIDATES)
         bounds.append(4 * chance(candidates[0].score, search.num_places))
         for candidate in candidates:
@@ -86,18 +80,14 @@ def detect(pattern: Pattern, frames: Frames, num_bits: int) -> Reading:
 def _message(search: Search, place: Place, num_bits: int) -> _Message:
     pattern = search.pattern
     measured = search.measured(place)
-    heard = search.heard[place.band]
-    carries = heard & ~pattern.is_sync
     parts = np.stack([measured.real, measured.imag], axis=1) * pattern.signs
-    told = parts[carries]
-    bits = pattern.coded_bit[heard[~pattern.is_sync]]
-    soft = np.bincount(bits.ravel(), told.ravel(), minlength=NUM_CODED)
+    told = parts[~pattern.is_sync]
+    soft = np.bincount(pattern.coded_bit.ravel(), told.ravel(), minlength=NUM_CODED)
     payload = decode(soft, num_bits)
-    word = encode(payload, num_bits)
-    agreement = float(soft @ word)
-    sync = float(parts[heard & pattern.is_sync].sum())
+    agreement = float(soft @ encode(payload, num_bits))
+    sync = float(parts[pattern.is_sync].sum())
     return _Message(
         payload=payload,
-        score=(sync + agreement) / (float(np.linalg.norm(measured[heard])) + 1e-9),
+        score=(sync + agreement) / (float(np.linalg.norm(measured)) + 1e-9),
         doubt=chance(agreement / (float(np.linalg.norm(told)) + 1e-9), 2.0**num_bits),
     )

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.code import NUM_CODED
 
-LOWEST, HIGHEST = 5.0, 18.0
+LOWEST, HIGHEST = 5.0, 14.0
 """Cycles in a period. Below, the picture itself is strong; above, encoders remove the mark."""
-SYNC_SHARE = 0.4
+SYNC_SHARE = 0.5
 """Of the waves that carry no message."""
 MAX_K = int(HIGHEST)
 
@@ -72,15 +72,15 @@ class Pattern:
 
     @cached_property
     def sync_signs(self) -> NDArray[np.complex128]:
-        """The signs of the waves without message, ``n`` complex, 0 for all others."""
-        return np.where(self.is_sync, self.signs[:, 0] + 1j * self.signs[:, 1], 0)
+        """The signs of the waves without message, complex."""
+        return self.signs[self.is_sync, 0] + 1j * self.signs[self.is_sync, 1]
 
     def _dealt_sync(self) -> NDArray[np.bool_]:
-        """An equal share of fast and slow waves: two of each five neighbours, drawn."""
+        """An equal share of fast and slow waves: two of each four neighbours, drawn."""
         num_waves = len(self.waves)
         lots = np.frombuffer(self._drawn("sync", 8 * num_waves).tobytes(), ">u8")
         chosen = np.zeros(num_waves, np.bool_)
-        size = 5
+        size = 4
         for start in range(0, num_waves, size):
             group = np.arange(start, min(start + size, num_waves))
             chosen[group[np.argsort(lots[group])[: round(size * SYNC_SHARE)]]] = True

@@ -18,8 +18,6 @@ GRID = 72
 """Shifts tried in a period, each way."""
 FINER = (0.5, 0.25, 0.125)
 """Steps by which a place is refined, in steps of the search."""
-BANDS = (18.0, 11.0)
-"""Cycles in a period up to which waves are listened to: all, or those that survive longest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,6 @@ class Place:
         scale_y: its period in shorter sides of the picture, down. scale_x: the same, across.
         shift_y: how far it was moved, in periods. shift_x: the same.
         mirrored: whether left and right changed places.
-        band: cycles in a period up to which waves are listened to.
         score: how much the waves without message look like the key's.
     """
 
@@ -39,7 +36,6 @@ class Place:
     shift_y: float = 0.0
     shift_x: float = 0.0
     mirrored: bool = False
-    band: float = BANDS[0]
     score: float = 0.0
 
 
@@ -53,16 +49,14 @@ class Search:
     def __init__(self, pattern: Pattern, residual: Residual) -> None:
         self.pattern = pattern
         self.residual = residual
-        radius = np.hypot(*pattern.waves.T)
-        self._ring = np.rint(radius).astype(np.int64)
-        self.heard = {band: radius <= band for band in BANDS}
+        self._ring = np.rint(np.hypot(*pattern.waves.T)).astype(np.int64)
         height, width = residual.shape
         self.extent = max(height, width) / min(height, width)
         self.scales = tuple(self._scales())
-        self.num_places = len(self.scales) * GRID**2 * 2 * len(BANDS)
+        self.num_places = len(self.scales) * GRID**2 * 2
         """Places whose scores are compared."""
         num_scales = len(self.scales) * 3 ** (2 * len(FINER))
-        self.num_fine_places = num_scales * (GRID / FINER[-1]) ** 2 * 2 * len(BANDS)
+        self.num_fine_places = num_scales * (GRID / FINER[-1]) ** 2 * 2
         """Places that refining can come to, from any of those."""
 
     def _scales(self) -> Iterator[float]:
@@ -100,11 +94,11 @@ class Search:
         level = np.sqrt(power / np.maximum(count, 1)) + 1e-9
         return waves / level[self._ring]
 
-    def score(self, measured: NDArray[np.complex128], band: float) -> float:
+    def score(self, measured: NDArray[np.complex128]) -> float:
         """How much the waves without message look like the key's: Gaussian if unmarked."""
-        heard = self.heard[band] & self.pattern.is_sync
-        agreement = (measured[heard] * np.conj(self.pattern.sync_signs[heard])).real.sum()
-        return float(agreement / (np.linalg.norm(measured[heard]) + 1e-9))
+        heard = measured[self.pattern.is_sync]
+        agreement = (heard * np.conj(self.pattern.sync_signs)).real.sum()
+        return float(agreement / (np.linalg.norm(heard) + 1e-9))
 
     def best(self, count: int) -> list[Place]:
         """The places with the highest scores, best first, each of another scale or mirroring."""
@@ -112,24 +106,23 @@ class Search:
         for scale in self.scales:
             for mirrored, waves in enumerate(self._waves(scale, scale)):
                 place = Place(scale_y=scale, scale_x=scale, mirrored=bool(mirrored))
-                found.append(max((self._shifted(waves, place, band) for band in BANDS), key=_score))
+                found.append(self._shifted(waves, place))
         return sorted(found, key=_score, reverse=True)[:count]
 
-    def _shifted(self, waves: NDArray[np.complex128], place: Place, band: float) -> Place:
+    def _shifted(self, waves: NDArray[np.complex128], place: Place) -> Place:
         """The shift with the highest score, of all in the grid."""
-        heard = self.heard[band] & self.pattern.is_sync
-        kx, ky = self.pattern.waves[heard].T
-        product = waves[heard] * np.conj(self.pattern.sync_signs[heard])
+        heard = waves[self.pattern.is_sync]
+        kx, ky = self.pattern.waves[self.pattern.is_sync].T
+        product = heard * np.conj(self.pattern.sync_signs)
         spectrum = np.zeros((GRID, GRID // 2 + 1), np.complex128)
         spectrum[kx % GRID, ky] = product * np.where(ky == 0, 2, 1)
         scores = np.fft.irfft2(spectrum, s=(GRID, GRID))
         x, y = divmod(int(np.argmax(scores)), GRID)
-        norm = float(np.linalg.norm(waves[heard])) + 1e-9
+        norm = float(np.linalg.norm(heard)) + 1e-9
         return replace(
             place,
             shift_x=x / GRID,
             shift_y=y / GRID,
-            band=band,
             score=float(scores[x, y]) * GRID * GRID / 2 / norm,
         )
 
@@ -154,10 +147,10 @@ class Search:
 
         A scale grows from the picture's corner: its middle is to stay where it is.
         """
-        heard = self.heard[near.band] & self.pattern.is_sync
-        waves = self._waves(near.scale_y, near.scale_x)[near.mirrored][heard]
-        product = waves * np.conj(self.pattern.sync_signs[heard])
-        kx, ky = self.pattern.waves[heard].T
+        is_sync = self.pattern.is_sync
+        waves = self._waves(near.scale_y, near.scale_x)[near.mirrored][is_sync]
+        product = waves * np.conj(self.pattern.sync_signs)
+        kx, ky = self.pattern.waves[is_sync].T
         middle_y, middle_x = (at[len(at) // 2] for at in self.residual.at)
         side = -1 if near.mirrored else 1
         shift_y = old.shift_y + middle_y / old.scale_y - middle_y / near.scale_y
