@@ -1,4 +1,4 @@
-"""A server in this very process with a tiny model: everything is as it really is but the sockets."""
+"""A server in this very process with a tiny model: all is as it really is but the sockets."""
 
 import dataclasses
 from pathlib import Path

@@ -26,13 +26,15 @@ class Add:
 
     owner: Annotated[Positional[str], arg(metavar="OWNER")]
     """Whose videos it opens; several keys may have one owner."""
+    admin: Flag = False
+    """Let it make and revoke keys over HTTP, as the Studio's settings do."""
     data: Data = Path("worldreel-data")
     """The server's data folder."""
     database: DatabaseUrl = None
     """The server's Postgres database."""
 
     def run(self) -> int:
-        print(_store(self.data, self.database).add(self.owner))
+        print(_store(self.data, self.database).add(self.owner, admin=self.admin))
         return 0
 
 
@@ -55,6 +57,7 @@ class List:
         for key in found:
             day = time.strftime("%Y-%m-%d", time.gmtime(key.created_at))
             state = "revoked" if key.revoked_at else "in use"
+            state += ", admin" if key.admin else ""
             print(f"{key.id}  {key.owner:20}  {key.hint:12}  {day}  {state}")
         return 0
 

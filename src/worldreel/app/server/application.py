@@ -19,6 +19,7 @@ from worldreel.app.server import (
     events,
     files,
     operations,
+    page,
     problems,
     provenance_checks,
     pulse,
@@ -46,6 +47,7 @@ PARTS = (
     operations,
     provenance_checks,
     administration,
+    page,  # its names would match anything
 )
 UNMATCHED = "unknown"
 
@@ -73,6 +75,7 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
     app.state.service = service
     app.state.watch = Watch(service)
     app.state.pulse = pulse.Pulse(service)
+    app.state.page = page.Page()
     problems.add_handlers(app)
     if cors_origins:
         app.add_middleware(
