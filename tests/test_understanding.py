@@ -53,7 +53,7 @@ def test_a_prompt_outside_the_world_is_told_what_would_serve(text):
     assert set(found.unknown) >= {"cat", "piano", "tokyo", "neon"}
     message = found.message("toybox")
     assert 'toybox did not understand "cat"' in message
-    assert "Wan2.2-TI2V-5B" in message and "Wan2.1-T2V-1.3B" in message
+    assert "wan2.2-ti2v-5b" in message and "wan2.1-t2v-1.3b" in message
 
 
 def test_near_words_are_taken_for_the_worlds_own(text):

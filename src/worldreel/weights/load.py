@@ -18,7 +18,7 @@ from worldreel.models.clip import ImageEncoder
 from worldreel.models.experts import Experts
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
-from worldreel.weights.catalogue import describe, find_model
+from worldreel.weights.catalogue import check_model, describe, find_model
 from worldreel.weights.description import ModelDescription
 from worldreel.weights.load_pipeline import (
     FLOAT32_MODULES,
@@ -85,6 +85,7 @@ def load_model(
     dtype = fastest_dtype(device) if dtype is None else dtype
     assert dtype in (torch.float32, torch.bfloat16), dtype
     if description.layout == "diffusers":
+        check_model(name_or_folder)
         return _load_pipeline(folder, description, dtype, device)
     for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
         if name not in description.files:
