@@ -13,10 +13,13 @@ from tyro.conf import subcommand
 
 from worldreel import __version__
 from worldreel.app.commands.doctor import Doctor
+from worldreel.app.commands.estimate import Estimate
 from worldreel.app.commands.evaluate import Evaluate
 from worldreel.app.commands.generate import Generate, Image
 from worldreel.app.commands.keys import Keys
+from worldreel.app.commands.models import Models
 from worldreel.app.commands.play import Play
+from worldreel.app.commands.pull import Pull
 from worldreel.app.commands.serve import Serve
 from worldreel.app.commands.show import Show
 from worldreel.app.commands.storyboard import Storyboard
@@ -55,6 +58,9 @@ Command = (
     | Annotated[Play, subcommand("play")]
     | Annotated[Show, subcommand("show")]
     | Annotated[Verify, subcommand("verify")]
+    | Annotated[Models, subcommand("models")]
+    | Annotated[Pull, subcommand("pull")]
+    | Annotated[Estimate, subcommand("estimate")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
