@@ -1,6 +1,7 @@
 # make demo PROMPT="..."   set everything up and make a video from a sentence
 # make test                set everything up, then lint, types and tests
 # make install             the package alone, in .venv
+# make studio              build the page of worldreel serve (needs Node.js 20.19 or newer)
 # make clean               remove .venv and what tools left behind (never runs/ or out/)
 
 SHELL := /bin/bash
@@ -25,7 +26,7 @@ INSTALLED_TEST := $(VENV)/.installed-test
 # Through the environment and unexpanded, so that quotes and dollars reach the program.
 export WORLDREEL_PROMPT := $(value PROMPT)
 
-.PHONY: help install demo test lint types unit system-packages clean
+.PHONY: help install demo studio test lint types unit system-packages browser page clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -50,11 +51,15 @@ install: $(INSTALLED)
 demo: $(INSTALLED)
 	@printf '%s' "$$WORLDREEL_PROMPT" | $(BIN)/worldreel generate
 
-test: system-packages lint types unit
+studio:
+	@scripts/studio.sh build
+
+test: system-packages browser page lint types unit
 
 lint: $(INSTALLED_TEST)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@scripts/studio.sh lint --if-node
 
 types: $(INSTALLED_TEST)
 	$(BIN)/pyright
@@ -65,6 +70,12 @@ unit: $(INSTALLED_TEST)
 system-packages: $(MADE)
 	@scripts/system-packages.sh $(BIN)/python
 
+browser:
+	@scripts/browser.sh
+
+page:
+	@scripts/studio.sh build --if-node
+
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build studio/node_modules src/worldreel/app/studio .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

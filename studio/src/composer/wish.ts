@@ -1,5 +1,5 @@
 import { type Brought, thumbnailOfFile } from "../api/files";
-import type { CanvasBody, ModelFacts, Source, Video } from "../api/types";
+import type { CanvasBody, ModelFacts, Sizes, Source, Video } from "../api/types";
 import { fileOf } from "../api/videos";
 import { readStored, useStored, writeStored } from "../app/stored";
 
@@ -60,25 +60,24 @@ export function changeWish(change: Partial<Wish>): void {
 }
 
 /** The size of a ratio that the model can make: about its usual area, sides that it knows. */
-export function sizeOf(ratio: string, detail: number, size: ModelFacts["size"]): [number, number] {
+export function sizeOf(ratio: string, detail: number, size: Sizes): [number, number] {
   const [across = 1, down = 1] = ratio.split(":").map(Number);
   const area = size.default[0] * size.default[1] * detail * detail;
   const height = Math.sqrt((area * down) / across);
   const width = (height * across) / down;
   const shrink = Math.min(1, size.max / Math.max(width, height));
-  const side = (length: number) => {
-    const multiple = size.multiple || 1;
+  const side = (length: number, multiple: number) => {
     const least = Math.ceil(size.min / multiple) * multiple;
     const most = Math.floor(size.max / multiple) * multiple;
     return Math.min(most, Math.max(least, Math.round((length * shrink) / multiple) * multiple));
   };
-  return [side(width), side(height)];
+  return [side(width, size.multiple[0]), side(height, size.multiple[1])];
 }
 
 /** The details of a ratio that differ in pixels. */
 export function detailsOf(
   ratio: string,
-  size: ModelFacts["size"],
+  size: Sizes,
 ): { detail: number; size: [number, number] }[] {
   const found: { detail: number; size: [number, number] }[] = [];
   for (const detail of DETAILS) {

@@ -9,11 +9,11 @@ export function Disk({ server }: { server: Server }) {
   const { disk, memory, queue, limits, workers } = server;
   const others = Math.max(
     0,
-    disk.total_bytes - disk.free_bytes - disk.videos_bytes - disk.uploads_bytes,
+    disk.total_bytes - disk.free_bytes - disk.videos_bytes - disk.own_uploads_bytes,
   );
   const parts = [
     { name: t("disk.videos"), bytes: disk.videos_bytes, look: "bg-lamp" },
-    { name: t("disk.uploads"), bytes: disk.uploads_bytes, look: "loose" },
+    { name: t("disk.uploads"), bytes: disk.own_uploads_bytes, look: "loose" },
     { name: t("disk.others"), bytes: others, look: "bg-edge" },
     { name: t("disk.free"), bytes: disk.free_bytes, look: "free" },
   ];

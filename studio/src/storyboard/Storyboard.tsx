@@ -2,12 +2,13 @@ import { useEffect, useRef, useState } from "react";
 import { useBoard, useBoardActs, useBoards } from "../api/boards";
 import { useEstimate, useMake } from "../api/making";
 import { useModel } from "../api/server";
-import type { Board, Storyboard as Kept } from "../api/types";
+import type { Board, Storyboard as Kept, Sizes } from "../api/types";
 import { useExplain } from "../app/explain";
 import { useTell } from "../app/Notices";
 import { go } from "../app/route";
 import { useStored } from "../app/stored";
 import { Cost } from "../composer/Cost";
+import { DETAILS, RATIOS, sizeOf } from "../composer/wish";
 import { Button } from "../parts/Button";
 import { Picker } from "../parts/Choice";
 import { Notice } from "../parts/Notice";
@@ -178,7 +179,7 @@ function Editor({ kept }: { kept: Kept }) {
           <Picker
             label={t("knob.size")}
             value={(rest.size ?? model.size.default).join("x")}
-            options={sizesOf(model.size.default, model.size.max, rest.size).map((size) => ({
+            options={sizesOf(model.size, rest.size).map((size) => ({
               value: size,
               label: size.replace("x", "×"),
             }))}
@@ -213,18 +214,9 @@ function Editor({ kept }: { kept: Kept }) {
   );
 }
 
-function sizesOf(
-  [width, height]: readonly [number, number],
-  max: number,
-  now: readonly number[] | null | undefined,
-): string[] {
-  const sizes = [
-    [width, height],
-    [Math.min(max, width * 1.5), height],
-    [width, Math.min(max, height * 1.5)],
-    [Math.min(max, width * 2), Math.min(max, height * 2)],
-  ].map((size) => size.map((side) => Math.round(side / 16) * 16).join("x"));
-  return [...new Set([...(now ? [now.join("x")] : []), ...sizes])];
+function sizesOf(size: Sizes, now: readonly number[] | undefined): string[] {
+  const known = RATIOS.flatMap((ratio) => DETAILS.map((detail) => sizeOf(ratio, detail, size)));
+  return [...new Set([...(now ? [now] : []), ...known].map((one) => one.join("x")))];
 }
 
 /** Saves what was changed, a moment after the last change; tells whether something is still on its way. */

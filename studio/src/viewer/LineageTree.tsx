@@ -59,7 +59,7 @@ export function LineageTree({ id }: { id: string }) {
 function Step({ place, here }: { place: Placed; here: boolean }) {
   const t = useWords();
   const { node } = place;
-  const name = `${t(`verb.${node.verb}`)}: ${node.prompt ?? t("untitled")}`;
+  const name = `${t(`verb.${node.verb ?? "create"}`)}: ${node.prompt ?? t("untitled")}`;
   const shape =
     "relative grid aspect-square place-items-center overflow-hidden rounded-lg bg-lift text-faint";
   if (node.status === "deleted")

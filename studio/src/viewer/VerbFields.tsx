@@ -109,11 +109,11 @@ function Strength({ draft, change }: Pick<FieldsProps, "draft" | "change">) {
 function Expansion({ subject, draft, change, model }: FieldsProps) {
   const t = useWords();
   const { multiple, max } = model.size;
-  const up = (length: number) => Math.ceil(length / multiple) * multiple;
+  const up = (length: number, step: number) => Math.ceil(length / step) * step;
   const sizes = RATIOS.flatMap((ratio) => {
     const [across = 1, down = 1] = ratio.split(":").map(Number);
     const height = Math.max(subject.height, (subject.width * down) / across);
-    const size = [up((height * across) / down), up(height)] as const;
+    const size = [up((height * across) / down, multiple[0]), up(height, multiple[1])] as const;
     const grows = size[0] > subject.width || size[1] > subject.height;
     return grows && Math.max(...size) <= max ? [{ ratio, size: size.join("x") }] : [];
   });
@@ -139,9 +139,8 @@ function Enlargement({ subject, draft, change, model }: FieldsProps) {
   const t = useWords();
   const { multiple, max } = model.size;
   const sizes = [1.5, 2, 3, 4].flatMap((times) => {
-    const size = [subject.width, subject.height].map(
-      (side) => Math.round((side * times) / multiple) * multiple,
-    );
+    const side = (length: number, step: number) => Math.round((length * times) / step) * step;
+    const size = [side(subject.width, multiple[0]), side(subject.height, multiple[1])];
     return Math.max(...size) <= max ? [size.join("x")] : [];
   });
   const [first] = sizes;

@@ -30,8 +30,8 @@ export function layTree(lineage: Lineage): Tree {
   const order = [...lineage.nodes].sort(
     (a, b) =>
       columnOf(a.id, new Set()) - columnOf(b.id, new Set()) ||
-      a.created_at - b.created_at ||
-      a.take - b.take,
+      (a.created_at ?? 0) - (b.created_at ?? 0) ||
+      (a.take ?? 0) - (b.take ?? 0),
   );
   for (const node of order) {
     const column = columnOf(node.id, new Set());
