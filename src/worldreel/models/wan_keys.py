@@ -85,7 +85,11 @@ def from_diffusers(weights: Mapping[str, Tensor], config: TransformerConfig) -> 
             tensor = tensor.flatten(1)
         elif name.endswith("scale_shift_table") or name == "image_in.positions":
             tensor = tensor.squeeze(0)
-        elif ".self_attention." in name and name.split(".")[-2] in ROTATED:
+        elif (
+            ".self_attention." in name
+            and name.split(".")[-2] in ROTATED
+            and tensor.shape[:1] == (config.dim,)  # another shape is refused by who asked
+        ):
             pairs = tensor.unflatten(0, (config.num_heads, config.head_dim // 2, 2))
             tensor = pairs.transpose(1, 2).flatten(0, 2)
         ours[name] = tensor

@@ -61,7 +61,7 @@ class Estimate:
             f"({_duration(cost.step_s)} a step, {_duration(cost.decode_s)} to decode)"
         )
         print(f"memory  {cost.memory_bytes / 1e9:.1f} GB at the most")
-        print(f"disk    {cost.disk_bytes / 1e6:.1f} MB for the video")
+        print(f"disk    {cost.disk_bytes / 1e6:.2f} MB for the video")
         print(f"energy  about {cost.energy_wh:.2g} Wh, at 7 W a core and 500 W a GPU")
         return 0
 
