@@ -12,7 +12,7 @@ import pytest
 from tests.job_bench import NUM_FRAMES, OWNER, Bench, QuickMaker
 
 from worldreel.app.jobs import folder as folder_module
-from worldreel.app.jobs.folder import PUBLISHED, Folder
+from worldreel.app.jobs.folder import PUBLISHED, SMALL, Folder
 from worldreel.app.jobs.workflow import make
 from worldreel.media.read import read_video
 
@@ -45,7 +45,7 @@ def test_a_video_is_made_and_published_and_its_work_is_removed(bench):
     found = run(bench, video)
     assert (found.status, found.progress, found.published_fence) == ("completed", 100, 1)
     (published,) = bench.published(video)
-    assert sorted(path.name for path in published.iterdir()) == sorted(PUBLISHED)
+    assert {path.name for path in published.iterdir()} == {*PUBLISHED, SMALL}
     assert found.published_bytes == sum(path.stat().st_size for path in published.iterdir())
     assert not bench.folder.work(video).exists() and not list(bench.folder.aside.iterdir())
 

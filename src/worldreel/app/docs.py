@@ -43,6 +43,9 @@ COMMANDS = (
     "keys add",
     "keys list",
     "keys revoke",
+    "audit",
+    "audit export",
+    "audit verify",
 )
 
 HEADER = """# The command line

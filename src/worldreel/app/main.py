@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import subcommand
 
 from worldreel import __version__
+from worldreel.app.commands.audit import Audit
 from worldreel.app.commands.doctor import Doctor
 from worldreel.app.commands.estimate import Estimate
 from worldreel.app.commands.evaluate import Evaluate
@@ -68,6 +69,7 @@ Command = (
     | Annotated[Serve, subcommand("serve")]
     | Annotated[Worker, subcommand("worker")]
     | Annotated[Keys, subcommand("keys")]
+    | Annotated[Audit, subcommand("audit")]
 )
 
 DESCRIPTION = (

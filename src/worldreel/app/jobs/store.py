@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from worldreel.app.jobs import hooks
+from worldreel.app.jobs import audit, consents, hooks
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.settings import HOUR_S, Settings
 from worldreel.app.jobs.tables import idempotency, parents, videos
@@ -204,6 +204,9 @@ class VideoStore:
             row = _one(connection, sa.select(videos).where(*where))
             if row is None:
                 return None
+            if (why := consents.refusal(connection, video, time.time())) is not None:
+                self._end(connection, where, "consent_gone", why)
+                return None
             if row.beginnings >= self.settings.deaths_max:
                 message = (
                     f"The worker died {row.beginnings} times while it made this video"
@@ -234,8 +237,11 @@ class VideoStore:
 
         Raises:
             LostClaim: it is no longer this claim's to make.
+            ConsentGone: a stage would begin that may not.
         """
         with self.database.write() as connection:
+            if "stage" in values:
+                consents.require(connection, claim.id, time.time())
             if connection.execute(_held(claim).values(**values)).rowcount != 1:
                 raise LostClaim(claim.id)
 
@@ -245,6 +251,14 @@ class VideoStore:
             query = sa.select(videos.c.fence).where(*_holds(claim))
             if connection.execute(query).first() is None:
                 raise LostClaim(claim.id)
+
+    def owner(self, claim: Claim) -> str:
+        """Whose video it is. Raises LostClaim."""
+        with self.database.read() as connection:
+            found = connection.execute(_owner_of(claim.id)).scalar()
+        if found is None:
+            raise LostClaim(claim.id)
+        return found
 
     def stage_done(self, claim: Claim, **values: Any) -> None:
         """A stage was finished: deaths are counted anew. Raises LostClaim."""
@@ -260,9 +274,11 @@ class VideoStore:
 
         Raises:
             LostClaim: it is no longer this claim's to publish; nothing was changed.
+            ConsentGone: it shows somebody who may not be shown any more; nothing was changed.
         """
         now = time.time()
         with self.database.write() as connection:
+            consents.require(connection, claim.id, now)
             done = connection.execute(
                 _held(claim).values(
                     status=COMPLETED,
@@ -279,6 +295,9 @@ class VideoStore:
             if done.rowcount != 1:
                 raise LostClaim(claim.id)
             hooks.announce(connection, claim.id, "video.completed")
+            told = {"sha256": sha256, "worker": claim.worker}
+            owner = connection.execute(_owner_of(claim.id)).scalar() or ""
+            audit.append(self.database, connection, "video.published", owner, claim.id, **told)
 
     def fail(self, claim: Claim, code: str, message: str) -> None:
         """Ends a video that cannot be made. Raises LostClaim."""
@@ -382,6 +401,11 @@ def insert(connection: Connection, new: NewVideo, now: float, **values: Any) -> 
     for video, role in dict.fromkeys((one.video, one.role) for one in new.wish.parents):
         row = {"child": new.id, "parent": video, "role": role, "owner": new.owner}
         connection.execute(parents.insert().values(row))
+    consents.bind(connection, new)
+
+
+def _owner_of(video: str) -> sa.Select[tuple[str]]:
+    return sa.select(videos.c.owner).where(videos.c.id == video)
 
 
 def _holds(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:

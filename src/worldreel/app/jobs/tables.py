@@ -203,3 +203,46 @@ workers = Table(
     Column("slowness", Float),
     Column("retired", Boolean, nullable=False, default=False),
 )
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("given_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Index("consents_owner_created", "owner", "created_at", "id"),
+)
+
+character_consents = Table(
+    "character_consents",
+    metadata,
+    Column("character", String(48), primary_key=True),
+    Column("consent", String(48), primary_key=True),
+)
+
+video_consents = Table(
+    "video_consents",
+    metadata,
+    Column("video", String(48), primary_key=True),
+    Column("consent", String(48), primary_key=True),
+)
+"""What a video rests on; rows outlive the video, whose children rest on the same."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(48), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)

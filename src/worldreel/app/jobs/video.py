@@ -89,6 +89,12 @@ class Wish:
     num_given: int = 0
     """Frames of a canvas that were there already: the model's longest duration leaves them out."""
     strength: float | None = None
+    characters: tuple[str, ...] = ()
+    """Ids of the characters that it shows."""
+    consent: str | None = None
+    """The consent of a person who is in what is given."""
+    shows_person: bool | None = None
+    """Whether a person is in what is given, by the client's word; None if nothing was said."""
     asked: dict[str, Any] | None = None
     """The request, so that it can be made again: the body of ``POST /v1/canvases``."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from dbos import DBOS
 from sqlalchemy.exc import DBAPIError
 
+from worldreel.app.jobs.consents import ConsentGone
 from worldreel.app.jobs.database import patiently
 from worldreel.app.jobs.folder import VIDEO, Folder, published_names, sha256_of
 from worldreel.app.jobs.marking import Marking
@@ -25,6 +26,9 @@ from worldreel.app.jobs.stages import Maker, check
 from worldreel.app.jobs.store import VideoStore
 from worldreel.app.jobs.video import FAILED, Claim, LostClaim
 from worldreel.app.jobs.workers import WorkerStore
+from worldreel.app.policy.classifiers import NoAnswer
+from worldreel.app.policy.gate import Gate, Refused
+from worldreel.app.policy.policy import load_policy
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.progress import Progress
 from worldreel.generate.options import STEPS_MAX
@@ -34,6 +38,9 @@ QUEUE = "videos"
 WORKFLOW = "make_video"
 REPORT_S = 0.25
 """How often a maker asks whether it should go on, and says how far it is."""
+
+WAITING, WAIT_MAX_S = "waits for the policy", 30.0
+"""The stage of a video whose classifier does not answer, and how rarely it is asked at most."""
 
 MADE_AT, DECODED_AT = 5, 80
 """Percent at which the latents begin and the decoding begins."""
@@ -66,9 +73,15 @@ class Workshop:
     marking: Marking | None = None
     """What marks files before they are published; that of the data folder if None."""
 
+    gate: Gate | None = None
+    """What decides whether work may begin; that of the operator's policy if None."""
+
     def __post_init__(self) -> None:
         if self.marking is None:
             self.marking = Marking(self.settings.data, self.settings.provenance)
+        if self.gate is None:
+            policy = load_policy(self.settings.policy)
+            self.gate = Gate(policy=policy, database=self.store.database)
 
 
 def register(shop: Workshop) -> Callable[[str], None]:
@@ -174,6 +187,10 @@ class _Job:
             code = "invalid_request" if isinstance(error, UsageError) else "generation_failed"
             if name == "mark":
                 code = "marking_failed"
+            if isinstance(error, ConsentGone):
+                code = "consent_gone"
+            if isinstance(error, Refused):
+                code = error.code
             if "disk is full" in error.message:
                 code = "disk_full"
             return {"failed": [code, str(error).replace("\n", " ")]}
@@ -195,8 +212,32 @@ class _Job:
         missing = [g.file for g in self.wish.given if not (self.work / g.file).is_file()]
         if missing:
             return {"failed": ["input_lost", "What was given with the video is gone."]}
+        self._pass_gate()
         check(self.wish, self.work, describe(self.wish.model))
         return {}
+
+    def _pass_gate(self) -> None:
+        """Returns once the policy has allowed the work; waits as long as a classifier is silent.
+
+        Raises:
+            Refused: it is not allowed.
+            LostClaim: it was cancelled, or taken over, while it waited.
+        """
+        assert self.shop.gate is not None
+        owner = self.shop.store.owner(self.claim)
+        pause_s = self.shop.settings.poll_s
+        while True:
+            try:
+                self.shop.gate.check_work(owner, self.claim.id, self.wish, self.work)
+                return
+            except NoAnswer as error:
+                log.warning("%s waits: %s", self.claim.id, error)
+            self._patiently(lambda: self.shop.store.report(self.claim, stage=WAITING))
+            self.shop.hurt(WAITING)
+            self.shop.stopping.wait(pause_s)
+            if self.shop.stopping.is_set():
+                threading.Event().wait()  # the next worker asks again
+            pause_s = min(2 * pause_s, WAIT_MAX_S)
 
     def _plan(self) -> Outcome:
         return self.shop.maker.plan(self.wish, self.work)
@@ -257,11 +298,12 @@ class _Job:
         shop.hurt("between rename and commit")
         facts = {**self.facts, **marked["facts"], "notes": notes}
         size_bytes = sum((published / name).stat().st_size for name in published_names(published))
-        self._patiently(
-            lambda: shop.store.publish(
-                claim, size_bytes=size_bytes, sha256=marked["files"][VIDEO], facts=facts
-            )
-        )
+        told = {"size_bytes": size_bytes, "sha256": marked["files"][VIDEO], "facts": facts}
+        try:
+            self._patiently(lambda: shop.store.publish(claim, **told))
+        except ConsentGone as error:
+            self._settle({"failed": ["consent_gone", str(error)]})
+            return
         shop.hurt("after publish")
         self._learn()
 

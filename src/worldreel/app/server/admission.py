@@ -74,6 +74,7 @@ async def accept(
                 raise disk_full()
             try:
                 news = act(asking, file)
+                service.gate.check_request(owner, asking.id, news[0].wish, asking.inputs)
                 fresh = tell(news).model_dump_json()
                 told = service.videos.admit(news, once, fresh)
             except BaseException:

@@ -44,6 +44,8 @@ class Asking:
         self.id = new_id("video")
         self.inputs = service.folder.work(self.id)
         self._others: list[str] = []
+        self.characters: list[str] = []
+        """Ids of the characters that were named so far."""
 
     def create(self, body: CreateVideo, upload: Path | None = None) -> NewVideo:
         """A video from words, and what is given beside them.
@@ -284,6 +286,7 @@ class Asking:
             link_or_copy(found.path(self.service.folder), target)
         except FileNotFoundError:
             raise not_found("character", character, "characters") from None
+        self.characters.append(found.id)
         return Given(role="character", file=target.name, num_frames=found.num_frames)
 
     def offered(self, model: str) -> Offered:
@@ -352,7 +355,8 @@ class Asking:
                 estimate = stages.check(wish, self.inputs, description)
         except UsageError as error:
             raise _as_invalid(error, None) from None
-        wish = replace(wish, notes=tuple(dict.fromkeys(estimate.notes)))
+        shown = tuple(dict.fromkeys(self.characters))
+        wish = replace(wish, notes=tuple(dict.fromkeys(estimate.notes)), characters=shown)
         cost_s = estimate.work_s * self.service.slowness()
         new = NewVideo(
             id=self.id,
@@ -383,6 +387,8 @@ def how_of(body: HowToMake) -> dict[str, Any]:
         "negative_prompt": body.negative_prompt or "",
         "num_inference_steps": body.num_inference_steps,
         "guidance_scale": body.guidance_scale,
+        "shows_person": body.shows_person,
+        "consent": body.consent,
     }
 
 

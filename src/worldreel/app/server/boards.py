@@ -85,7 +85,10 @@ def _bring(asking: "Asking", name: Any, brought: dict[str, str], param: str) -> 
         video = asking.source(name, param)
         assert video.published_fence is not None
         path = service.folder.published(video.id, video.published_fence) / VIDEO
-    elif found := service.uploads.get(owner, name) or service.uploads.character(owner, name):
+    elif found := service.uploads.get(owner, name):
+        path = found.path(service.folder)
+    elif found := service.uploads.character(owner, name):
+        asking.characters.append(found.id)
         path = found.path(service.folder)
     else:
         raise not_found("file", name, param)

@@ -34,6 +34,8 @@ async def create_character(request: Request, owner: Owner, service: Served) -> A
         def keep() -> Character:
             if not service.has_room():
                 raise disk_full()
+            service.gate.check_character(asked.consent)
+            service.gate.check_text(owner, "character", asked.name)
             fps = float(find_offered(service.settings, "sora-2").description.fps)
             with incoming(service.folder) as place:
                 raw, clip = place / "upload", place / "clip.mp4"
@@ -53,6 +55,8 @@ async def create_character(request: Request, owner: Owner, service: Served) -> A
                 link_or_copy(clip, character.path(service.folder))
             sync(character.path(service.folder))
             sync(service.folder.uploads)
+            if asked.consent is not None:
+                service.consents.bind_character(owner, character.id, asked.consent)
             service.uploads.add_character(character)
             return character
 

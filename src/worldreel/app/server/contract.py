@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from worldreel import __version__
 from worldreel.app.server import canvas_shapes, collection, endpoint_shapes, shapes, storyboards
 from worldreel.app.server.administration import CreateKey
+from worldreel.app.server.consents import CreateConsent
 from worldreel.app.server.file_shapes import CreateCharacter
 from worldreel.app.server.files import CreateFile
 from worldreel.app.server.problems import Problem
@@ -38,6 +39,7 @@ BODIES = {
         CreateCharacter,
         CreateFile,
         CheckProvenance,
+        CreateConsent,
         CreateKey,
     )
 }

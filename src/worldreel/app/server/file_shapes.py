@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from worldreel.app.jobs.uploads import Character, Upload
-from worldreel.app.server.shapes import In, Storable, whole
+from worldreel.app.server.shapes import Id, In, Storable, whole
 
 
 class CreateCharacter(In):
     """The fields beside the file of ``POST /v1/videos/characters``."""
 
     name: Annotated[Storable, Field(min_length=1, max_length=80)]
+    consent: Id | None = None
+    """The id of the consent of whoever is shown: some servers want one."""
 
 
 class CharacterObject(BaseModel):

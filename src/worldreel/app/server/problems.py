@@ -118,6 +118,8 @@ async def _worldreel_error(request: Request, error: Any) -> JSONResponse:
     message = str(error).replace("\n", " ")
     if "disk is full" in message:
         return disk_full().response()
+    if (code := getattr(error, "code", None)) is not None:
+        return invalid(message, code=code).response()
     if isinstance(error, UsageError):
         return invalid(message).response()
     return ApiError(500, message, type="server_error", code="server_error").response()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from worldreel.app.jobs.consents import ConsentStore
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.folder import Folder
 from worldreel.app.jobs.gallery import Gallery
@@ -24,6 +25,8 @@ from worldreel.app.jobs.storyboards import StoryboardStore
 from worldreel.app.jobs.uploads import UploadStore
 from worldreel.app.jobs.video import Video
 from worldreel.app.jobs.workers import WorkerStore
+from worldreel.app.policy.gate import Gate
+from worldreel.app.policy.policy import load_policy
 from worldreel.app.server.metrics import Metrics
 
 T = TypeVar("T")
@@ -52,6 +55,8 @@ class Service:
     storyboards: StoryboardStore
     workers: WorkerStore
     metrics: Metrics
+    consents: ConsentStore
+    gate: Gate
     media: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MEDIA_AT_ONCE)
     )
@@ -79,6 +84,8 @@ class Service:
             storyboards=StoryboardStore(database),
             workers=WorkerStore(database),
             metrics=Metrics(),
+            consents=ConsentStore(database),
+            gate=Gate(policy=load_policy(settings.policy), database=database),
         )
 
     def slowness(self) -> float:

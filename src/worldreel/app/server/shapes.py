@@ -103,6 +103,10 @@ class HowToMake(In):
     negative_prompt: Annotated[Storable, Field(max_length=PROMPT_MAX)] | None = None
     num_inference_steps: Annotated[int, Field(ge=1, le=200)] | None = None
     guidance_scale: Annotated[float, Field(ge=0, le=20)] | None = None
+    shows_person: bool | None = None
+    """Whether a person is in the picture or clip that is given: some servers want it said."""
+    consent: Id | None = None
+    """The id of that person's consent."""
 
 
 class CreateVideo(HowToMake):
