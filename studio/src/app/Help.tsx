@@ -67,9 +67,9 @@ export default function Help({ onClose }: { onClose: () => void }) {
   const t = useWords();
   return (
     <Sheet open onClose={onClose} title={t("help")} wide>
-      <div className="grid gap-x-10 gap-y-6 sm:grid-cols-2">
+      <div className="gap-x-10 sm:columns-2">
         {KEYS.map(([title, pairs]) => (
-          <section key={title}>
+          <section key={title} className="break-inside-avoid pb-6">
             <h3 className="pb-2 text-small font-semibold text-soft">{t(title)}</h3>
             <dl className="grid gap-1.5">
               {pairs.map(([keys, does]) => (

@@ -22,7 +22,7 @@ export function Rail({ view }: { view: Route["view"] }) {
   return (
     <nav
       aria-label={t("nav")}
-      className="flex shrink-0 items-center justify-around gap-1 border-line bg-wall px-2 py-1 max-sm:border-t max-sm:pb-[max(0.25rem,env(safe-area-inset-bottom))] sm:w-[4.5rem] sm:flex-col sm:justify-start sm:border-r sm:py-4"
+      className="flex shrink-0 items-center justify-around gap-1 border-line bg-wall px-2 py-1 max-sm:border-t max-sm:pb-[max(0.25rem,env(safe-area-inset-bottom))] sm:w-[5.25rem] sm:flex-col sm:justify-start sm:border-r sm:py-4"
     >
       <a href="#/" aria-label={t("nav.home")} className="rounded-full p-1.5 max-sm:hidden sm:mb-4">
         <Mark className="size-8" />
@@ -34,7 +34,7 @@ export function Rail({ view }: { view: Route["view"] }) {
               place.view === "storyboard" ? { view: "storyboard", id: null } : { view: place.view },
             )}
             aria-current={here === place.view ? "page" : undefined}
-            className="grid w-16 justify-items-center gap-0.5 rounded-2xl px-1 py-2 text-[0.68rem] text-soft transition-colors hover:bg-lift hover:text-ink aria-[current=page]:bg-lift aria-[current=page]:text-ink"
+            className="grid w-[4.6rem] justify-items-center gap-0.5 rounded-2xl px-1 py-2 text-[0.68rem] text-soft transition-colors hover:bg-lift hover:text-ink aria-[current=page]:bg-lift aria-[current=page]:text-ink"
           >
             <Icon name={place.icon} className="text-[1.05rem]" />
             <span className="max-w-full truncate">{t(`nav.${place.view}`)}</span>

@@ -91,13 +91,15 @@ export function Icon({
   );
 }
 
-/** The reel: a disc half in light. */
+/** The reel, with a length of film running off it. */
 export function Mark({ className = "" }: { className?: string }) {
   return (
     <svg viewBox="0 0 32 32" aria-hidden="true" className={className}>
-      <circle cx="16" cy="16" r="12" fill="none" stroke="var(--lamp)" strokeWidth="2.6" />
-      <path d="M16 4a12 12 0 0 1 0 24c-4.2 0-6.6-5-6.6-12S11.8 4 16 4z" fill="var(--lamp)" />
-      <circle cx="22.5" cy="16" r="2" fill="var(--room)" />
+      <path
+        fill="var(--lamp)"
+        fillRule="evenodd"
+        d="M15 3a12 12 0 1 0 0 24h14.500a1.25 1.25 0 0 0 0-2.500H22.500A12 12 0 0 0 15 3zM15 6.300a3.3 3.3 0 1 1 0 6.6 3.3 3.3 0 0 1 0-6.600zM10.2 14.700a3.3 3.3 0 1 1 0 6.6 3.3 3.3 0 0 1 0-6.600zM19.8 14.700a3.3 3.3 0 1 1 0 6.6 3.3 3.3 0 0 1 0-6.600z"
+      />
     </svg>
   );
 }

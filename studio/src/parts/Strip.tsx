@@ -1,11 +1,11 @@
-/** A stretch of a canvas: given, given loosely, free, or being made. */
-export type Stretch = { kind: "given" | "loose" | "free" | "working"; seconds: number };
+/** A stretch of a canvas: given, given loosely, free, or given in part. */
+export type Stretch = { kind: "given" | "part" | "loose" | "free"; seconds: number };
 
 const LOOKS: Record<Stretch["kind"], string> = {
   given: "bg-ink/80",
   loose: "loose",
   free: "free",
-  working: "working",
+  part: "part",
 };
 
 /** The canvas of a request as a strip: what is given is solid, what the model adds is not. */

@@ -3,7 +3,7 @@ import { useFolders, useModels, useServer } from "../api/server";
 import { useVideoActs } from "../api/videos";
 import { onCommand } from "../app/commands";
 import { useTell } from "../app/Notices";
-import { Button } from "../parts/Button";
+import { Button, IconButton } from "../parts/Button";
 import { Picker, Segments } from "../parts/Choice";
 import { Icon } from "../parts/Icon";
 import { useCount, useWords } from "../words/words";
@@ -52,9 +52,7 @@ export function Filters({ shown, onChange, total }: FiltersProps) {
         ]}
         onChange={(folder) => onChange({ ...shown, folder })}
       />
-      <Button look="quiet" icon="folder" onClick={() => arrange(true)}>
-        {t("folder.arrange")}
-      </Button>
+      <IconButton icon="folder" label={t("folder.arrange")} onClick={() => arrange(true)} />
       {models && models.length > 1 && (
         <Picker
           label={t("knob.model")}

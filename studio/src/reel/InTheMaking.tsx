@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
 import { previewOf, useVideoActs } from "../api/videos";
@@ -27,14 +28,20 @@ export function useStanding(): (video: Video) => string {
   };
 }
 
+/** How a video on its way looks: as it stood when the page came, then as it is told. */
+export function useLivePicture(video: Video): string | null {
+  const live = usePreview(video.id);
+  const [first] = useState(() => (video.worldreel.previews > 0 ? previewOf(video) : null));
+  return live ?? first;
+}
+
 /** A video on its way: a live picture, its place, the time that is left. */
 export function InTheMaking({ video, tab }: { video: Video; tab: number }) {
   const t = useWords();
   const tell = useTell();
   const acts = useVideoActs();
   const standing = useStanding()(video);
-  const live = usePreview(video.id);
-  const picture = live ?? (video.worldreel.previews > 0 ? previewOf(video) : null);
+  const picture = useLivePicture(video);
   return (
     <div className="relative size-full">
       {picture ? (
@@ -52,7 +59,7 @@ export function InTheMaking({ video, tab }: { video: Video; tab: number }) {
       >
         <span className="absolute inset-x-0 bottom-0 grid gap-1 bg-linear-to-t from-black/90 via-black/60 to-transparent px-3 pt-8 pb-2.5 text-white">
           <span className="script line-clamp-1 text-small">{video.prompt}</span>
-          <span className="timecode">{standing}</span>
+          <span className="timecode line-clamp-2">{standing}</span>
           <span className="h-1 overflow-hidden rounded-full bg-white/20">
             <span
               className="block h-full rounded-full bg-[#f0825e] transition-[width] duration-300"

@@ -114,7 +114,7 @@ export function Axis({
   return (
     <section
       aria-label={t("board.axis")}
-      className="relative shrink-0 overflow-x-auto rounded-2xl border border-line bg-wall"
+      className="relative shrink-0 overflow-x-auto rounded-2xl border border-line bg-wall px-4"
       onPointerMove={onMove}
       onPointerUp={onUp}
       onPointerCancel={onUp}

@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from "react";
-import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
-import { fileOf, previewOf, useVideo } from "../api/videos";
+import { fileOf, useVideo } from "../api/videos";
 import { href } from "../app/route";
 import { IconButton } from "../parts/Button";
+import { Frame, sidesOf } from "../parts/Frame";
 import { Icon } from "../parts/Icon";
-import { useStanding } from "../reel/InTheMaking";
+import { useLivePicture, useStanding } from "../reel/InTheMaking";
 import { timecode, useWords } from "../words/words";
 import { CardPicture } from "./Axis";
 import { type Card, cardAt, startOf, total } from "./board";
@@ -19,6 +19,8 @@ type ScreenProps = {
   render: string | null;
 };
 
+const SHARE = 48;
+
 /** The whole, played: as cards until it is made, as the video that was made of them after. */
 export function Screen(props: ScreenProps) {
   const { render } = props;
@@ -27,9 +29,7 @@ export function Screen(props: ScreenProps) {
 
 function WithRender(props: ScreenProps & { render: string }) {
   const t = useWords();
-  const standing = useStanding();
   const { data: video } = useVideo(props.render);
-  const live = usePreview(props.render);
   const [cards, showCards] = useState(false);
   if (!video || video.status === "failed" || cards)
     return (
@@ -38,27 +38,15 @@ function WithRender(props: ScreenProps & { render: string }) {
         onRender={video?.status === "completed" ? () => showCards(false) : undefined}
       />
     );
-  const done = video.status === "completed";
-  const picture = live ?? (video.worldreel.previews > 0 ? previewOf(video) : null);
   return (
     <section
       aria-label={t("board.screen")}
       className="grid min-h-56 content-start justify-items-center gap-2"
     >
-      {done ? (
+      {video.status === "completed" ? (
         <Film video={video} at_s={props.at_s} onSeek={props.onSeek} />
       ) : (
-        <Box size={props.size}>
-          {picture && (
-            <img src={picture} alt={t("card.preview")} className="size-full object-contain" />
-          )}
-          <span
-            role="status"
-            className="timecode absolute inset-x-0 bottom-0 bg-black/70 px-3 py-2 text-center text-white"
-          >
-            {standing(video)}
-          </span>
-        </Box>
+        <Rendering video={video} />
       )}
       <div className="flex gap-3 text-small">
         <button
@@ -79,6 +67,26 @@ function WithRender(props: ScreenProps & { render: string }) {
   );
 }
 
+function Rendering({ video }: { video: Video }) {
+  const t = useWords();
+  const standing = useStanding()(video);
+  const picture = useLivePicture(video);
+  const [width, height] = sidesOf(video.size);
+  return (
+    <Frame width={width} height={height} share={SHARE}>
+      {picture && (
+        <img src={picture} alt={t("card.preview")} className="size-full object-contain" />
+      )}
+      <span
+        role="status"
+        className="timecode absolute inset-x-0 bottom-0 bg-black/70 px-3 py-2 text-center text-white"
+      >
+        {standing}
+      </span>
+    </Frame>
+  );
+}
+
 function Film({
   video,
   at_s,
@@ -90,12 +98,13 @@ function Film({
 }) {
   const t = useWords();
   const element = useRef<HTMLVideoElement>(null);
+  const [width, height] = sidesOf(video.size);
   useEffect(() => {
     const film = element.current;
     if (film?.paused && Math.abs(film.currentTime - at_s) > 0.02) film.currentTime = at_s;
   }, [at_s]);
   return (
-    <Box size={video.size.split("x").map(Number)}>
+    <Frame width={width} height={height} share={SHARE}>
       <video
         ref={element}
         src={fileOf(video.id, "video")}
@@ -109,7 +118,7 @@ function Film({
         }
         className="size-full object-contain"
       />
-    </Box>
+    </Frame>
   );
 }
 
@@ -150,12 +159,12 @@ function Animatic({
       aria-label={t("board.screen")}
       className="grid min-h-56 content-start justify-items-center gap-2"
     >
-      <Box size={size}>
+      <Frame width={size[0] ?? 1} height={size[1] ?? 1} share={SHARE}>
         {card && <CardPicture card={card} />}
         <p className="script absolute inset-0 grid place-items-center p-6 text-center text-lead text-white [text-shadow:0_1px_12px_rgb(0_0_0/0.9)]">
           {card?.prompt || t("board.empty")}
         </p>
-      </Box>
+      </Frame>
       <div className="flex items-center gap-2">
         <IconButton
           icon={playing ? "pause" : "play"}
@@ -177,17 +186,5 @@ function Animatic({
         )}
       </div>
     </section>
-  );
-}
-
-function Box({ size, children }: { size: readonly number[]; children: React.ReactNode }) {
-  const [width = 1, height = 1] = size;
-  return (
-    <div
-      className="relative w-full overflow-hidden rounded-2xl bg-black"
-      style={{ aspectRatio: `${width} / ${height}`, maxWidth: `calc(44dvh * ${width / height})` }}
-    >
-      {children}
-    </div>
   );
 }

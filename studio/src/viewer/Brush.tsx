@@ -1,11 +1,12 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
-import { Button } from "../parts/Button";
-import { Segments } from "../parts/Choice";
 import { useWords } from "../words/words";
+import type { BrushState } from "./BrushBar";
 import { moveAt, movedTo, paintMask } from "./mask";
 import type { Stroke } from "./verbs";
 
 type BrushProps = {
+  brush: BrushState;
+  onBrush: (brush: BrushState) => void;
   strokes: Stroke[];
   onChange: (strokes: Stroke[]) => void;
   at_s: number;
@@ -13,19 +14,25 @@ type BrushProps = {
   width: number;
   height: number;
 };
-type Tool = "paint" | "rub" | "move";
 
 const NEAR = 0.004;
 const KEY_STEP = 0.02;
 const CANVAS = 512;
 
 /** Paints over the picture what shall be made anew; what is painted can follow a thing over time. */
-export function Brush({ strokes, onChange, at_s, seconds, width, height }: BrushProps) {
+export function Brush({
+  brush,
+  onBrush,
+  strokes,
+  onChange,
+  at_s,
+  seconds,
+  width,
+  height,
+}: BrushProps) {
   const t = useWords();
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [tool, setTool] = useState<Tool>("paint");
-  const [radius, setRadius] = useState(0.08);
-  const [span, setSpan] = useState<"whole" | "on" | "until">("whole");
+  const { tool, radius, span } = brush;
   const [cursor, setCursor] = useState<[number, number]>([0.5, 0.5]);
   const [byKey, setByKey] = useState(false);
   const drawing = useRef<{ stroke: Stroke; last: [number, number] } | null>(null);
@@ -91,8 +98,8 @@ export function Brush({ strokes, onChange, at_s, seconds, width, height }: Brush
     } else if (event.key === " " || event.key === "Enter") {
       setByKey(true);
       if (tool !== "move") onChange([...strokes, newStroke(cursor)]);
-    } else if (event.key === "[") setRadius(Math.max(0.02, radius - 0.02));
-    else if (event.key === "]") setRadius(Math.min(0.3, radius + 0.02));
+    } else if (event.key === "[") onBrush({ ...brush, radius: Math.max(0.02, radius - 0.02) });
+    else if (event.key === "]") onBrush({ ...brush, radius: Math.min(0.3, radius + 0.02) });
     else if (event.key === "Backspace") onChange(strokes.slice(0, -1));
     else return;
     event.preventDefault();
@@ -129,47 +136,6 @@ export function Brush({ strokes, onChange, at_s, seconds, width, height }: Brush
           }}
         />
       )}
-      <div className="absolute inset-x-2 bottom-2 flex flex-wrap items-center gap-2 rounded-2xl bg-wall/95 p-1.5 shadow-lift">
-        <Segments
-          label={t("brush.tool")}
-          value={tool}
-          options={(["paint", "rub", "move"] as const).map((value) => ({
-            value,
-            label: t(`brush.${value}`),
-          }))}
-          onChange={setTool}
-        />
-        <input
-          type="range"
-          aria-label={t("brush.radius")}
-          min={0.02}
-          max={0.3}
-          step={0.02}
-          value={radius}
-          onChange={(event) => setRadius(event.target.valueAsNumber)}
-          className="w-24 accent-(--lamp)"
-        />
-        <Segments
-          label={t("brush.span")}
-          value={span}
-          options={(["whole", "on", "until"] as const).map((value) => ({
-            value,
-            label: t(`brush.${value}`),
-          }))}
-          onChange={setSpan}
-        />
-        <Button
-          look="quiet"
-          className="ml-auto"
-          disabled={strokes.length === 0}
-          onClick={() => onChange(strokes.slice(0, -1))}
-        >
-          {t("undo")}
-        </Button>
-        <Button look="quiet" disabled={strokes.length === 0} onClick={() => onChange([])}>
-          {t("brush.clear")}
-        </Button>
-      </div>
     </div>
   );
 }

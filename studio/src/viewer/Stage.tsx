@@ -1,9 +1,11 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Video } from "../api/types";
 import { fileOf } from "../api/videos";
 import { isTyping } from "../app/shortcuts";
+import { Frame, sidesOf } from "../parts/Frame";
 import { useWords } from "../words/words";
 import { Brush } from "./Brush";
+import { BrushBar, FIRST_BRUSH } from "./BrushBar";
 import { Transport } from "./Transport";
 import { playerKey, usePlayer } from "./usePlayer";
 import type { Draft, EditVerb } from "./verbs";
@@ -18,7 +20,7 @@ type StageProps = {
 /** The picture and its player; with a brush on it where a verb asks for one. */
 export function Stage({ video, verb, draft, change }: StageProps) {
   const t = useWords();
-  const [width = 1, height = 1] = video.size.split("x").map(Number);
+  const [width, height] = sidesOf(video.size);
   if (video.worldreel.verb === "image")
     return (
       <Frame width={width} height={height}>
@@ -72,6 +74,7 @@ export function Playing({
 }: PlayingProps) {
   const element = useRef<HTMLVideoElement>(null);
   const frame = useRef<HTMLDivElement>(null);
+  const [brush, setBrush] = useState(FIRST_BRUSH);
   const controls = usePlayer(element, fps, count);
   const painting = verb === "erase" || verb === "replace";
   const { toggle } = controls;
@@ -112,6 +115,8 @@ export function Playing({
           />
           {painting && (
             <Brush
+              brush={brush}
+              onBrush={setBrush}
               strokes={draft.strokes}
               onChange={(strokes) => change({ strokes })}
               at_s={controls.frame / fps}
@@ -122,6 +127,14 @@ export function Playing({
           )}
         </Frame>
       </div>
+      {painting && (
+        <BrushBar
+          brush={brush}
+          onBrush={setBrush}
+          strokes={draft.strokes}
+          onStrokes={(strokes) => change({ strokes })}
+        />
+      )}
       <div className="mx-auto w-full max-w-4xl">
         <Transport
           controls={controls}
@@ -130,25 +143,5 @@ export function Playing({
         />
       </div>
     </>
-  );
-}
-
-/** A picture's place, in its shape, as large as the window lets it be. */
-function Frame({
-  width,
-  height,
-  children,
-}: {
-  width: number;
-  height: number;
-  children: React.ReactNode;
-}) {
-  return (
-    <div
-      className="relative mx-auto w-full overflow-hidden rounded-2xl bg-black"
-      style={{ aspectRatio: `${width} / ${height}`, maxWidth: `calc(64dvh * ${width / height})` }}
-    >
-      {children}
-    </div>
   );
 }

@@ -1,16 +1,16 @@
 import { useEffect, useRef, useState } from "react";
-import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
-import { previewOf, useVideo, useVideoActs } from "../api/videos";
+import { useVideo, useVideoActs } from "../api/videos";
 import { useExplain, useExplainFailure } from "../app/explain";
 import { useTell } from "../app/Notices";
 import { go } from "../app/route";
 import { isTyping } from "../app/shortcuts";
 import { readStored, writeStored } from "../app/stored";
 import { Button, IconButton } from "../parts/Button";
+import { Frame, sidesOf } from "../parts/Frame";
 import { Notice } from "../parts/Notice";
 import { useMakeAgain } from "../reel/Failed";
-import { useStanding } from "../reel/InTheMaking";
+import { useLivePicture, useStanding } from "../reel/InTheMaking";
 import { useWords } from "../words/words";
 import { Facts } from "./Facts";
 import { LineageTree } from "./LineageTree";
@@ -159,7 +159,7 @@ function NotYet({ video }: { video: Video }) {
   const acts = useVideoActs();
   const again = useMakeAgain();
   const standing = useStanding()(video);
-  const live = usePreview(video.id);
+  const picture = useLivePicture(video);
   const failure = useExplainFailure()(video.error ?? { code: "", message: "" });
   if (video.status === "failed")
     return (
@@ -187,22 +187,18 @@ function NotYet({ video }: { video: Video }) {
         {failure.remedy}
       </Notice>
     );
-  const picture = live ?? (video.worldreel.previews > 0 ? previewOf(video) : null);
-  const [width, height] = video.size.split("x");
+  const [width, height] = sidesOf(video.size);
   return (
     <div className="grid min-h-0 justify-items-center gap-3">
-      <div
-        className="w-[min(100%,62dvh)] overflow-hidden rounded-2xl bg-card"
-        style={{ aspectRatio: `${width} / ${height}` }}
-      >
+      <Frame width={width} height={height} share={56}>
         {picture && (
           <img src={picture} alt={t("card.preview")} className="size-full object-cover" />
         )}
-      </div>
+      </Frame>
       <p className="timecode" role="status">
         {standing}
       </p>
-      <div className="h-1.5 w-[min(100%,62dvh)] overflow-hidden rounded-full bg-card">
+      <div className="h-1.5 w-full max-w-md overflow-hidden rounded-full bg-card">
         <div
           className="h-full bg-lamp transition-[width] duration-300"
           style={{ width: `${video.progress}%` }}

@@ -28,6 +28,6 @@ export function canvasOf(verb: EditVerb, subject: Subject, draft: Draft): Stretc
         at % 2 === 0 ? { kind: "given" as const, seconds: 0.2 } : free(0.8),
       );
     default:
-      return [clip];
+      return [{ kind: "part", seconds: subject.seconds }];
   }
 }

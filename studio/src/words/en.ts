@@ -113,8 +113,8 @@ export const en = {
   "card.name": "{prompt}, {seconds} s, take {take}",
   "card.making": "{prompt}: {standing}",
   "card.preview": "How it looks so far",
-  "standing.next": "Next in the queue",
-  "standing.place": "Place {n} in the queue",
+  "standing.next": "Next in line",
+  "standing.place": "Place {n}",
   "standing.left": "{span} left",
   "standing.made": "{percent}% made",
   "standing.nomodel": "No model is here yet: pull one in the settings, then videos can be made.",
@@ -180,7 +180,7 @@ export const en = {
   "verb.recut.why": "The best part stays, the ends are made anew.",
   "verb.interpolate": "Smooth",
   "verb.interpolate.why": "More frames a second.",
-  "canvas.label": "The canvas: solid is given, hatched is given loosely, dotted is made",
+  "canvas.label": "The canvas: solid is given, chequered in part, hatched loosely, dotted is made",
   words: "Words",
   "words.optional": "Words (as before unless you change them)",
   "field.seconds": "How long",
@@ -366,6 +366,7 @@ export const en = {
   "span.s": "{n} s",
   "span.min": "{m} min {s} s",
   "span.h": "{h} h {m} min",
+  "span.d": "{n} days",
 };
 
 export type Key = keyof typeof en;

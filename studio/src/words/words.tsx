@@ -79,6 +79,7 @@ export function useNumbers() {
           const rest = Math.round(seconds % 60);
           return t("span.min", { m: Math.floor(seconds / 60), s: rest });
         }
+        if (seconds >= 172_800) return t("span.d", { n: Math.round(seconds / 86_400) });
         return t("span.h", { h: Math.floor(seconds / 3600), m: Math.round((seconds % 3600) / 60) });
       },
     };

@@ -115,7 +115,7 @@ export const zh: Words = {
   "card.name": "{prompt}，{seconds} 秒，第 {take} 条",
   "card.making": "{prompt}:{standing}",
   "card.preview": "当前画面",
-  "standing.next": "队列中的下一个",
+  "standing.next": "下一个",
   "standing.place": "排队第 {n} 位",
   "standing.left": "剩余 {span}",
   "standing.made": "已完成 {percent}%",
@@ -179,7 +179,7 @@ export const zh: Words = {
   "verb.recut.why": "保留最好的一段，重做两端。",
   "verb.interpolate": "补帧",
   "verb.interpolate.why": "提高每秒帧数。",
-  "canvas.label": "画布：实心为给定，斜纹为宽松给定，点状为生成",
+  "canvas.label": "画布：实心为给定，格纹为部分给定，斜纹为宽松给定，点状为生成",
   words: "文字",
   "words.optional": "文字（不改则沿用）",
   "field.seconds": "多长",
@@ -364,4 +364,5 @@ export const zh: Words = {
   "span.s": "{n} 秒",
   "span.min": "{m} 分 {s} 秒",
   "span.h": "{h} 小时 {m} 分",
+  "span.d": "{n} 天",
 };
