@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.code import NUM_CODED
 
-LOWEST, HIGHEST = 5.0, 14.0
+LOWEST, HIGHEST = 5.0, 16.0
 """Cycles in a period. Below, the picture itself is strong; above, encoders remove the mark."""
 SYNC_SHARE = 0.5
 """Of the waves that carry no message."""

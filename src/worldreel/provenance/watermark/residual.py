@@ -1,7 +1,9 @@
 """What is left of a video's blue against yellow when the picture is taken out of it.
 
-Marks are faint and everywhere; a picture is strong in places. So each place is divided by how
-strong the picture is there, and frames are summed: what stays where it is, stays.
+Where a picture's blue changes, its brightness or its red mostly changes too, and the mark changes
+neither: what they explain of blue, by a regression around each place (as in the guided filter of
+He, Sun and Tang 2010), is the picture's. What is left is weighed by the inverse of its variance
+there, and frames are summed: what stays where it is, stays.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,16 +14,20 @@ from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.pattern import centres
 
-CB = np.array([-0.1146, -0.3854, 0.5], np.float32)
-"""Blue against yellow, of red, green and blue (BT.709)."""
+COLORS = np.array(
+    [[-0.1146, -0.3854, 0.5], [0.2126, 0.7152, 0.0722], [0.5, -0.4542, -0.0458]], np.float32
+)
+"""Blue against yellow, brightness, and red against green, of red, green and blue (BT.709)."""
 SIDE = 128
 """Pixels of the shorter side that are looked at: colour is stored no finer by most encoders."""
 GROUP = 4
 """Frames that are averaged before the picture is taken out."""
-MEAN, SPREAD = 0.10, 0.055
-"""Sides of the windows for mean and standard deviation, in periods of the pattern."""
-QUIET = 0.15
-"""Standard deviation below which a place is not trusted more, in 256ths."""
+MEAN, LIKENESS, SPREAD = 0.06, 0.08, 0.08
+"""Sides of the windows for mean, regression and standard deviation, in periods of the pattern."""
+NOISE = 1.0
+"""Variance of brightness and of red against green below which nothing is explained by them."""
+STRONG = 1.0
+"""Standard deviation that the mark alone makes, about, in 256ths."""
 LIMIT = 2.0
 """Standard deviations to which one place may speak."""
 
@@ -46,9 +52,9 @@ class Residual:
         self.num_frames = 0
         for group in _groups(frames):
             self.num_frames += len(group)
-            blue = _shrunk(group)
-            side = min(blue.shape)
-            parts = np.stack([_normalised(blue, scale * side) for scale in self.scales])
+            colors = _shrunk(group)
+            side = min(colors[0].shape)
+            parts = np.stack([_unexplained(colors, scale * side) for scale in self.scales])
             self.maps = parts if self.num_frames == len(group) else self.maps + parts
             self.shape = group.shape[1:3]
         assert self.num_frames > 0, "a video has at least one frame"
@@ -71,16 +77,17 @@ def _groups(frames: Frames) -> Iterator[NDArray[np.uint8]]:
         yield np.stack(waiting)
 
 
-def _shrunk(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The mean of some frames, blue against yellow, area-averaged to a shorter side of ``SIDE``."""
-    blue = frames.sum(axis=0, dtype=np.float32) @ (CB / len(frames))
-    height, width = blue.shape
+def _shrunk(frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """The mean of some frames in ``COLORS``, area-averaged to a shorter side of ``SIDE``."""
+    mean = frames.sum(axis=0, dtype=np.float32) / np.float32(len(frames))
+    height, width = mean.shape[:2]
     side = min(height, width)
+    colors = [mean @ color for color in COLORS]
     if side <= SIDE:
-        return blue
+        return colors
     rows = _areas(height, round(height * SIDE / side))
     columns = _areas(width, round(width * SIDE / side))
-    return rows @ blue @ columns.T
+    return [rows @ color @ columns.T for color in colors]
 
 
 @lru_cache(maxsize=8)
@@ -92,11 +99,21 @@ def _areas(size: int, small: int) -> NDArray[np.float32]:
     return (np.maximum(shared, 0) * (small / size)).astype(np.float32)
 
 
-def _normalised(blue: NDArray[np.float32], period: float) -> NDArray[np.float32]:
-    """Without its local mean, divided by its local standard deviation, limited."""
-    detail = blue - _box(blue, MEAN * period)
-    spread = np.sqrt(np.maximum(_box(detail * detail, SPREAD * period), 0))
-    return np.clip(detail / (spread + QUIET), -LIMIT, LIMIT)
+def _unexplained(colors: list[NDArray[np.float32]], period: float) -> NDArray[np.float32]:
+    """Blue against yellow without what the other colours explain, weighed."""
+    blue, light, red = (color - _box(color, MEAN * period) for color in colors)
+
+    def around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _box(values, LIKENESS * period)
+
+    light_2, red_2 = around(light * light) + NOISE, around(red * red) + NOISE
+    both, blue_light, blue_red = around(light * red), around(blue * light), around(blue * red)
+    scale = light_2 * red_2 - both * both  # positive: at least the square of NOISE
+    of_light = (blue_light * red_2 - blue_red * both) / scale
+    of_red = (blue_red * light_2 - blue_light * both) / scale
+    left = blue - of_light * light - of_red * red
+    spread = np.sqrt(np.maximum(_box(left * left, SPREAD * period), 0))
+    return np.clip(left, -LIMIT * spread, LIMIT * spread) / (spread + STRONG) ** 2
 
 
 def _box(values: NDArray[np.float32], side: float) -> NDArray[np.float32]:
