@@ -26,13 +26,26 @@ from worldreel.core.errors import UsageError
 from worldreel.core.parse import parse
 from worldreel.generate.canvas import Canvas
 from worldreel.media.fit import How, fit_mask
-from worldreel.media.footage import Footage, read_footage, read_mask
+from worldreel.media.footage import Footage, Mask, read_footage, read_mask
 from worldreel.media.lossless import encode_lossless
 from worldreel.weights.description import ModelDescription
 
 BOARD_MAX_BYTES = 1_000_000
 FindFile = Callable[[str], Path]
 """The file that a name in a board means."""
+
+
+@dataclass(frozen=True)
+class Readers:
+    """How the files of a board are read: as `read_footage` and `read_mask` do, with the same
+    arguments."""
+
+    footage: Callable[..., Footage] = read_footage
+    mask: Callable[..., Mask] = read_mask
+
+
+GUARDED = Readers()
+"""For files of anybody: each in a process of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +117,16 @@ class Board:
     say: tuple[Say, ...] = ()
     refer: tuple[Refer, ...] = ()
 
-    def canvas(self, description: ModelDescription, find: FindFile) -> Canvas:
+    def canvas(
+        self, description: ModelDescription, find: FindFile, readers: Readers = GUARDED
+    ) -> Canvas:
         """The canvas for a model.
 
         Raises:
             UsageError: times, sizes or shots that cannot be; every one is named.
             WorldreelError: a file that cannot be read.
         """
+        files = _Files(find, readers)
         width, height = self.size or description.size.default
         fps = description.fps if self.fps is None else self.fps
         seconds = self.seconds
@@ -127,16 +143,16 @@ class Board:
         canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps, retimed=self.retimed)
         for number, (shot, start, stop) in enumerate(spans, start=1):
             try:
-                canvas = self._lay(canvas, shot, start, stop, find)
+                canvas = self._lay(canvas, shot, start, stop, files)
             except UsageError as error:
                 message = f"Shot {number}: {error.message}"
                 raise UsageError(message, remedy=error.remedy) from error
         for said in self.say:
             canvas = canvas.say(said.prompt, from_s=said.from_s, to_s=said.to_s, cut=said.cut)
         for placed in self.place:
-            canvas = self._place(canvas, placed, find)
+            canvas = self._place(canvas, placed, files)
         for shown in self.refer:
-            footage = self._read(canvas, shown.file, find, shown.fit)
+            footage = self._read(canvas, shown.file, files, shown.fit)
             canvas = canvas.refer(
                 footage.frames, from_s=shown.from_s, to_s=shown.to_s, source=shown.file
             )
@@ -168,15 +184,17 @@ class Board:
             spans.append((shot, start, at_s))
         return spans
 
-    def _lay(self, canvas: Canvas, shot: Shot, start: float, stop: float, find: FindFile) -> Canvas:
+    def _lay(
+        self, canvas: Canvas, shot: Shot, start: float, stop: float, files: "_Files"
+    ) -> Canvas:
         cut = shot.transition == "cut"
         canvas = canvas.say(shot.prompt, from_s=start, to_s=stop, cut=cut)
         if shot.image is not None and shot.clip is not None:
             raise UsageError("It begins with an image and with a clip.", remedy="Give one of them.")
         if shot.image is not None:
-            canvas = self._place(canvas, Place(file=shot.image, at_s=start), find, still=True)
+            canvas = self._place(canvas, Place(file=shot.image, at_s=start), files, still=True)
         if shot.clip is not None:
-            placed = self._place(canvas, Place(file=shot.clip, at_s=start), find)
+            placed = self._place(canvas, Place(file=shot.clip, at_s=start), files)
             long = (placed.placements[-1].last + 1) / canvas.fps
             if long > stop + 1e-3 / canvas.fps:
                 raise UsageError(
@@ -186,22 +204,22 @@ class Board:
             canvas = placed
         if shot.last_image is not None:
             last = Place(file=shot.last_image, at_s=stop - 1 / canvas.fps)
-            canvas = self._place(canvas, last, find, still=True)
+            canvas = self._place(canvas, last, files, still=True)
         if shot.reference is not None:
-            footage = self._read(canvas, shot.reference, find, None)
+            footage = self._read(canvas, shot.reference, files, None)
             canvas = canvas.refer(footage.frames, from_s=start, to_s=stop, source=shot.reference)
         return canvas
 
     def _place(
-        self, canvas: Canvas, placed: Place, find: FindFile, *, still: bool = False
+        self, canvas: Canvas, placed: Place, files: "_Files", *, still: bool = False
     ) -> Canvas:
         how = placed.fit or self.fit
         own_size = placed.xy is not None
-        footage = self._read(canvas, placed.file, find, how, own_size=own_size)
+        footage = self._read(canvas, placed.file, files, how, own_size=own_size)
         frames = footage.frames[:1] if still else footage.frames
         mask = None
         if placed.mask is not None:
-            free = read_mask(find(placed.mask), fps=canvas.fps).free
+            free = files.readers.mask(files.find(placed.mask), fps=canvas.fps).free
             height, width = frames.shape[1:3]
             mask = fit_mask(free, (len(frames), *footage.source_size), (height, width), how)
         top, left, height, width = footage.kept
@@ -221,13 +239,22 @@ class Board:
         self,
         canvas: Canvas,
         name: str,
-        find: FindFile,
+        files: "_Files",
         how: How | None,
         *,
         own_size: bool = False,
     ) -> Footage:
         size = None if own_size else (canvas.height, canvas.width)
-        return read_footage(find(name), fps=canvas.fps, size=size, how=how or self.fit)
+        path = files.find(name)
+        return files.readers.footage(path, fps=canvas.fps, size=size, how=how or self.fit)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where the files of a board are, and how they are read."""
+
+    find: FindFile
+    readers: Readers
 
 
 def read_board(path: str | Path, description: ModelDescription) -> Canvas:
@@ -253,13 +280,18 @@ def read_board(path: str | Path, description: ModelDescription) -> Canvas:
     return parse_board(values, description, lambda name: path.parent / name)
 
 
-def parse_board(values: dict[str, Any], description: ModelDescription, find: FindFile) -> Canvas:
+def parse_board(
+    values: dict[str, Any],
+    description: ModelDescription,
+    find: FindFile,
+    readers: Readers = GUARDED,
+) -> Canvas:
     """The canvas that plain values describe; errors as for `read_board`.
 
     Args:
         find: tells which file a name means; it may raise for names that mean none.
     """
-    return parse(Board, values).canvas(description, find)
+    return parse(Board, values).canvas(description, find, readers)
 
 
 def save_board(canvas: Canvas, path: str | Path) -> Path:

@@ -1,7 +1,10 @@
 """Clips as bytes, bit for bit: H.264 on RGB planes with a quantiser of 0, inside an mp4."""
 
 import io
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -9,6 +12,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from worldreel.core.errors import WorldreelError
+from worldreel.media.atomic import disk_errors
 
 
 def encode_lossless(
@@ -24,10 +28,33 @@ def encode_lossless(
     assert frames.dtype == np.uint8, frames.dtype
     assert frames.ndim == 4 and frames.shape[0] > 0 and frames.shape[3] == 3, frames.shape
     target = io.BytesIO()
+    _encode(target, iter(frames), frames.shape[1:3], fps, preset)
+    return target.getvalue()
+
+
+def write_lossless(
+    path: Path, frames: Iterator[NDArray[np.uint8]], size: tuple[int, int], fps: float
+) -> None:
+    """The same into a file, frame by frame: uint8 ``h w 3`` each, of a height and width.
+
+    Raises:
+        WorldreelError: the disk is full.
+    """
+    with disk_errors(path), open(path, "wb") as file:
+        _encode(file, frames, size, fps, "veryfast")
+
+
+def _encode(
+    target: BinaryIO,
+    frames: Iterator[NDArray[np.uint8]],
+    size: tuple[int, ...],
+    fps: float | Fraction,
+    preset: str,
+) -> None:
     rate = Fraction(fps).limit_denominator(1001 * 120)
     with av.open(target, "w", format="mp4") as container:
         stream = container.add_stream("libx264rgb", rate=rate)
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = size
         stream.pix_fmt = "rgb24"
         stream.thread_type = "NONE"
         stream.thread_count = 1
@@ -36,7 +63,6 @@ def encode_lossless(
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    return target.getvalue()
 
 
 def decode_lossless(data: bytes) -> NDArray[np.uint8]:

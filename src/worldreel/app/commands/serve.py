@@ -30,9 +30,10 @@ BACKLOG = 2048
 
 @dataclass(frozen=True, kw_only=True)
 class Serve:
-    """Serves the Videos API on one port: code written for OpenAI's runs against it.
+    """Serves the Studio and the Videos API on one port: code written for OpenAI's runs against it.
 
-    The first key comes from WORLDREEL_API_KEY, or is made and printed once.
+    The address that is printed opens the Studio signed in. The first key comes from
+    WORLDREEL_API_KEY, or is made and printed once.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +75,8 @@ class Serve:
     policy: Annotated[OptionalText, arg(metavar="FILE", help_behavior_hint="")] = None
     """What may be asked for; see docs/policy.md. A file that cannot be read stops the server.
     (default: everything)"""
+    plays_max: int = 1
+    """Worlds that may be played at the same time; each takes a process and the model's memory."""
     cors_origin: tuple[str, ...] = ()
     """Pages of other hosts that may call the server from a browser, such as https://a.example."""
     allow_private_addresses: Flag = False
@@ -117,6 +120,12 @@ class Serve:
         print(f"worldreel serves http://{_in_url(host)}:{port}/v1", flush=True)
         if key is not None:
             print(f"The first key, shown only now: {key}", flush=True)
+        studio = f"http://{_in_url(host)}:{port}/"
+        if _is_loopback(host):
+            studio += f"#token={service.sessions.make_token()}"
+            print(f"The Studio, signed in (this address works once): {studio}", flush=True)
+        else:
+            print(f"The Studio, for whoever has a key: {studio}", flush=True)
         supervisor.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises again what it was stopped by; the workers are still to be stopped then
@@ -145,6 +154,7 @@ class Serve:
             drain_s=self.drain_seconds,
             deaths_max=self.deaths_max,
             private_addresses=self.allow_private_addresses,
+            plays_max=self.plays_max,
             provenance=None if self.provenance is None else Path(self.provenance),
             policy=None if self.policy is None else Path(self.policy),
             threads=self.threads,
@@ -191,7 +201,7 @@ def first_key(keys: "KeyStore", host: str) -> str | None:
     from worldreel.app.jobs.keys import DEFAULT_OWNER
 
     if given := os.environ.get(KEY_VARIABLE):
-        keys.add(DEFAULT_OWNER, given)
+        keys.add(DEFAULT_OWNER, given, admin=True)
         return None
     if keys.any():
         return None
@@ -200,7 +210,7 @@ def first_key(keys: "KeyStore", host: str) -> str | None:
             f"The server would listen on {host}, where others reach it, without any key.",
             remedy=f"Make a key first (worldreel keys add NAME), or set {KEY_VARIABLE}.",
         )
-    return keys.add(DEFAULT_OWNER)
+    return keys.add(DEFAULT_OWNER, admin=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,16 @@ from worldreel.weights.description import ModelDescription
 
 if TYPE_CHECKING:
     from worldreel.generate.canvas import Canvas
+    from worldreel.media.footage import Footage, Mask
 
 
 BOARD_FILE = re.compile(r"canvas-[0-9]{1,3}\.[a-z0-9]{2,4}")
 """How files are called that a canvas names: worldreel's names, put in the place of ids."""
+OWN_FIRST = 500
+OWN_FILE = re.compile(r"canvas-[5-9][0-9]{2}\.[a-z0-9]{2,4}")
+"""Those that worldreel wrote, at the rate of the canvas: from `OWN_FIRST` on."""
+MASK_ENDING = ".mask"
+"""Of what is no content but says where content may be."""
 
 
 def lay_out(wish: Wish, inputs: Path | None, description: ModelDescription) -> "Canvas":
@@ -59,14 +65,41 @@ def read_canvas(text: str, prompt: str, inputs: Path, description: ModelDescript
     Args:
         prompt: what is said where the canvas itself says nothing.
     """
-    from worldreel.generate.board import parse_board
+    from worldreel.generate.board import Readers, parse_board
 
     def find(name: str) -> Path:
         assert BOARD_FILE.fullmatch(name), name
         return inputs / name
 
-    canvas = parse_board(json.loads(text), description, find)
+    canvas = parse_board(json.loads(text), description, find, Readers(_footage, _mask))
     return canvas if canvas.spans else canvas.say(prompt)
+
+
+def _footage(path: Path, *, size: tuple[int, int] | None, **how: Any) -> "Footage":
+    """As `read_footage`; what worldreel wrote for this very canvas needs no guard, and no
+    fitting."""
+    from worldreel.media.footage import Footage, read_footage
+    from worldreel.media.read import read_video
+
+    if OWN_FILE.fullmatch(path.name):
+        frames = read_video(path)
+        height, width = frames.shape[1:3]
+        if size in (None, (height, width)):
+            fps = how["fps"] if len(frames) > 1 else 0.0
+            whole = (0, 0, height, width)
+            seen = {"source_size": (height, width), "source_frames": len(frames), "kept": whole}
+            return Footage(frames=frames, fps=fps, notes=(), **seen)
+    return read_footage(path, size=size, **how)
+
+
+def _mask(path: Path, *, fps: float) -> "Mask":
+    """As `read_mask`, likewise."""
+    from worldreel.media.footage import Mask, read_mask
+    from worldreel.media.read import read_video
+
+    if OWN_FILE.fullmatch(path.name):
+        return Mask(free=read_video(path)[..., 0] >= 128, fps=fps, notes=())
+    return read_mask(path, fps=fps)
 
 
 def clip_frames(inputs: Path, given: Given, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:

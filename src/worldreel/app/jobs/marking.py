@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worldreel.app.jobs.folder import published_names
-from worldreel.app.jobs.layout import BOARD_FILE
+from worldreel.app.jobs.layout import BOARD_FILE, MASK_ENDING
 from worldreel.app.jobs.video import Wish
 
 if TYPE_CHECKING:
@@ -92,10 +92,14 @@ def sources_of(wish: Wish, inputs: Path) -> "tuple[Ingredient, ...]":
     """What a wish is made from, as its credentials name it; masks are no content."""
     names = [given.file for given in wish.given if given.role not in MASKS]
     if wish.canvas is not None and inputs.is_dir():
-        names += sorted(p.name for p in inputs.iterdir() if BOARD_FILE.fullmatch(p.name))
+        names += sorted(p.name for p in inputs.iterdir() if _is_content(p.name))
     return tuple(
         _ingredient(inputs / name, number) for number, name in enumerate(dict.fromkeys(names))
     )
+
+
+def _is_content(name: str) -> bool:
+    return BOARD_FILE.fullmatch(name) is not None and not name.endswith(MASK_ENDING)
 
 
 def _ingredient(path: Path, number: int) -> "Ingredient":

@@ -42,6 +42,11 @@ class Seen:
         with self._lock:
             self._frames.append((frame, prompt))
 
+    def kept(self) -> list[tuple[NDArray[np.uint8], str]]:
+        """The frames that are kept, the oldest first, each with the prompt that made it."""
+        with self._lock:
+            return list(self._frames)
+
     def __len__(self) -> int:
         return len(self._frames)
 

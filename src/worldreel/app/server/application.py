@@ -21,6 +21,7 @@ from worldreel.app.server import (
     files,
     operations,
     page,
+    plays,
     problems,
     provenance_checks,
     pulse,
@@ -31,6 +32,7 @@ from worldreel.app.server import (
 )
 from worldreel.app.server.caps import BodyCaps
 from worldreel.app.server.metrics import Metrics
+from worldreel.app.server.playing import Plays
 from worldreel.app.server.service import Service, Watch
 
 Scope = MutableMapping[str, Any]
@@ -43,6 +45,7 @@ PARTS = (
     storyboards,
     consents,
     files,
+    plays,
     pulse,
     signing_in,
     webhooks,
@@ -70,6 +73,7 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
         # before any request's thread needs it: Python's imports may lock each other out
         await run_in_threadpool(_import_heavy)
         yield
+        await run_in_threadpool(app.state.plays.stop)
         if posts:
             postman.stop()
 
@@ -78,6 +82,7 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
     app.state.watch = Watch(service)
     app.state.pulse = pulse.Pulse(service)
     app.state.page = page.Page()
+    app.state.plays = Plays(service.settings.plays_max)
     problems.add_handlers(app)
     if cors_origins:
         app.add_middleware(

@@ -9,7 +9,14 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from worldreel import __version__
-from worldreel.app.server import canvas_shapes, collection, endpoint_shapes, shapes, storyboards
+from worldreel.app.server import (
+    canvas_shapes,
+    collection,
+    endpoint_shapes,
+    plays,
+    shapes,
+    storyboards,
+)
 from worldreel.app.server.administration import CreateKey
 from worldreel.app.server.consents import CreateConsent
 from worldreel.app.server.file_shapes import CreateCharacter
@@ -36,6 +43,8 @@ BODIES = {
         collection.NameFolder,
         storyboards.CreateStoryboard,
         storyboards.ChangeStoryboard,
+        plays.CreatePlay,
+        plays.SayToPlay,
         CreateCharacter,
         CreateFile,
         CheckProvenance,

@@ -127,6 +127,7 @@ def take_clip(
     span: tuple[float | None, float | None] = (None, None),
     stamped_fps: float | None = None,
     least: int = 2,
+    lossless_pixels: int = 0,
 ) -> tuple[int, tuple[int, int]]:
     """Looks at a clip and writes it anew at a rate, and at a size if one is given.
 
@@ -134,6 +135,7 @@ def take_clip(
         span: seconds from which and before which frames are taken.
         stamped_fps: the rate that the file says instead, with the same frames.
         least: how many frames it must have.
+        lossless_pixels: a clip with no more of them, all frames together, is kept bit for bit.
 
     Returns:
         its frames, and its height and width.
@@ -143,6 +145,7 @@ def take_clip(
     """
     from worldreel.media.footage import stream_footage
     from worldreel.media.limits import UPLOAD
+    from worldreel.media.lossless import write_lossless
     from worldreel.media.write import VideoWriter
 
     try:
@@ -157,10 +160,15 @@ def take_clip(
         message = f"{param} lasts {count / fps:.1f} s; at most {longest_s:g} s are taken."
         raise invalid(message, param)
     even = (height - height % 2, width - width % 2)  # what an mp4 can hold
+    frames = itertools.islice(footage.frames, first, stop)
+    shown, rate = (frame[: even[0], : even[1]] for frame in frames), stamped_fps or fps
     try:
-        with VideoWriter(target, size=even, fps=stamped_fps or fps, settings={}) as writer:
-            for frame in itertools.islice(footage.frames, first, stop):
-                writer.write(frame[None, : even[0], : even[1]])
+        if count * even[0] * even[1] <= lossless_pixels:
+            write_lossless(target, shown, even, rate)
+        else:
+            with VideoWriter(target, size=even, fps=rate, settings={}) as writer:
+                for frame in shown:
+                    writer.write(frame[None])
     except WorldreelError as error:
         raise unreadable(error, param, source) from None
     _remember(source, target, param)

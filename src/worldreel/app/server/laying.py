@@ -196,6 +196,7 @@ class _Laying:
         values = read_values(body.board, "board")
         self.parents += [Parent(video, "board") for video in parents_of(values)]
         size = self._board_size(values)
+        self.asking.inputs.mkdir(parents=True, exist_ok=True)
         fps = values.get("fps", self.fps)
         for shot, source in board_sources(values):
             told = self._tell(source, "board", role=None)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.app.jobs.folder import VIDEO, link_or_copy
+from worldreel.app.jobs.layout import MASK_ENDING, OWN_FIRST
 from worldreel.app.jobs.video import Video, Wish
 from worldreel.app.server.asking import CLIP_MAX_S, Asking
 from worldreel.app.server.canvas_shapes import MaskGiven, Source
@@ -17,8 +18,8 @@ from worldreel.app.server.problems import invalid, not_found
 from worldreel.app.server.strokes import draw_mask
 from worldreel.core.errors import WorldreelError
 
-FIRST_NUMBER = 500
-"""From here on the numbers in names of files are those of this module."""
+LOSSLESS_PIXELS = 300_000_000
+"""Clips of up to so many pixels, all frames together, are kept bit for bit."""
 SHAPE_TOLERANCE = 0.02
 """How far a mask's shape may be from its clip's."""
 
@@ -61,8 +62,7 @@ class Sources:
 
     def __init__(self, asking: Asking) -> None:
         self.asking = asking
-        self._count = FIRST_NUMBER
-        asking.inputs.mkdir(parents=True, exist_ok=True)
+        self._count = OWN_FIRST
 
     def tell(self, source: Source, param: str) -> Told:
         """What a source is.
@@ -149,6 +149,7 @@ class Sources:
                 span=span,
                 stamped_fps=stamped_fps,
                 least=1,
+                lossless_pixels=LOSSLESS_PIXELS,
             )
         return Brought(target.name, count)
 
@@ -189,7 +190,7 @@ class Sources:
             raise invalid("mask: it leaves nothing free: nothing would be made.", "mask")
         if free.all():
             raise invalid("mask: it leaves all free: nothing of the clip would be kept.", "mask")
-        target = self._target(".mp4")
+        target = self._target(MASK_ENDING)
         shades = np.repeat(free[..., None].astype(np.uint8) * 255, 3, axis=3)
         target.write_bytes(encode_lossless(shades, fps))
         return target.name
@@ -231,6 +232,7 @@ class Sources:
 
     def _target(self, ending: str) -> Path:
         self._count += 1
+        self.asking.inputs.mkdir(parents=True, exist_ok=True)
         return self.asking.inputs / f"canvas-{self._count}{ending}"
 
 

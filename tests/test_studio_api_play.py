@@ -1,0 +1,150 @@
+"""A world that is played over HTTP: its process, its frames, and what is said to it."""
+
+import asyncio
+import base64
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.studio_bench import StudioBench
+
+from worldreel.app.server import playing, plays
+from worldreel.media.read import read_video
+
+ROOT = Path(__file__).parent.parent
+CHILD = [
+    sys.executable,
+    "-c",
+    f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]; "
+    "import runpy; runpy.run_module('tests.tiny_play', run_name='__main__')",
+]
+BODY = {"prompt": "a red ball rolls", "size": "64x32", "seed": 3, "context": 4}
+LIMIT_S = 120
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.setattr(playing, "CHILD", CHILD)
+    made = StudioBench(tmp_path, threads=1)
+    yield made
+    made.app.state.plays.stop()
+    made.close()
+
+
+class Watcher:
+    """Somebody who follows a world, one event after the other."""
+
+    def __init__(self, play):
+        self._stream = plays._frames(play)
+
+    async def until(self, wanted):
+        """Events up to the first that is wanted."""
+        async with asyncio.timeout(LIMIT_S):
+            async for text in self._stream:
+                if text.startswith(":"):
+                    continue
+                name, data = text.strip().split("\n")
+                found = name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+                if wanted(*found):
+                    return found
+        raise AssertionError("the stream ended")
+
+    async def close(self):
+        await self._stream.aclose()
+
+
+def start(bench, **more):
+    answer = bench.client.post("/v1/plays", json={**BODY, **more})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    return told, bench.app.state.plays.find("alice", told["id"])
+
+
+def test_a_world_is_seen_hears_and_is_saved_among_the_videos(bench):
+    told, play = start(bench)
+    assert told["model"] == "tiny" and len(told["scenes"]) == 9 and told["actions"] == []
+    path = f"/v1/plays/{told['id']}"
+
+    async def watch():
+        watcher = Watcher(play)
+        _, frame = await watcher.until(lambda name, data: name == "frame")
+        picture = Image.open(io.BytesIO(base64.b64decode(frame["webp"])))
+        assert picture.format == "WEBP" and picture.size == (64, 32)
+        assert frame["made_with"] == BODY["prompt"] and frame["fps"] == 12
+        said = await asyncio.to_thread(
+            bench.client.post, f"{path}/say", json={"prompt": "a blue cube"}
+        )
+        assert said.json() == {"prompt": "a blue cube"}
+        _, heard = await watcher.until(lambda name, data: data.get("made_with") == "a blue cube")
+        assert heard["delay_ms"] >= 0 and heard["number"] > frame["number"]
+        said = await asyncio.to_thread(bench.client.post, f"{path}/say", json={"key": "left"})
+        assert said.json()["prompt"] == "a blue cube, the camera pans left"
+        await watcher.until(lambda name, data: "pans left" in data.get("made_with", ""))
+        saved = await asyncio.to_thread(bench.client.post, f"{path}/save")
+        await watcher.close()
+        return saved
+
+    saved = asyncio.run(watch())
+    assert saved.status_code == 200, saved.text
+    video = saved.json()
+    bench.work()
+    done = bench.client.get(f"/v1/videos/{video['id']}").json()
+    assert done["status"] == "completed" and done["worldreel"]["verb"] == "play", done
+    frames = read_video(bench.path(video["id"]))
+    assert len(frames) == done["worldreel"]["num_frames"] >= 3
+    assert frames.shape[1:] == (32, 64, 3)
+    assert bench.client.delete(path).json()["deleted"]
+    assert play.ended and play._process.returncode is not None
+    answer = bench.client.post(f"{path}/say", json={"prompt": "x"})
+    assert answer.status_code in (400, 404)
+
+
+def test_a_new_world_of_the_same_owner_ends_the_older_one_and_others_must_wait(bench):
+    _, first = start(bench)
+    _, second = start(bench)
+    assert first.ended and not second.ended
+    last = first.next(-1, LIMIT_S)
+    assert last.name == "stopped" and last.told == {"reason": "replaced"}
+    secret = bench.service.keys.add("bob")
+    bob = bench.as_owner(secret)
+    answer = bob.post("/v1/plays", json=BODY)
+    assert answer.status_code == 429 and answer.json()["error"]["code"] == "plays_full"
+    assert bob.get(f"/v1/plays/{second.id}/frames").status_code == 404
+    for path in ("say", "save"):
+        answer = bob.post(f"/v1/plays/{second.id}/{path}", json={"prompt": "x"})
+        assert answer.status_code == 404
+    assert bob.delete(f"/v1/plays/{second.id}").status_code == 404
+    assert list(bench.service.folder.aside.iterdir()) in ([], [second._folder])
+
+
+def test_a_world_whose_process_dies_says_so(bench):
+    _, play = start(bench)
+    play._process.kill()
+    event = play.next(0, LIMIT_S)
+    assert event.name == "stopped" and play.ended
+    play._reader.join(LIMIT_S)
+    assert not play._folder.exists()
+    _, again = start(bench)
+    assert not again.ended
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"size": "65x32"}, "size"),
+        ({"size": "big"}, "size"),
+        ({"context": 5}, "size"),
+        ({"model": "gpt"}, "model"),
+        ({"prompt": ""}, "prompt"),
+        ({"image": {}}, "image"),
+        ({"image": {"file_id": "file_x"}}, "image.file_id"),
+    ],
+)
+def test_what_cannot_be_played_starts_nothing(bench, body, param):
+    answer = bench.client.post("/v1/plays", json={**BODY, **body})
+    assert answer.status_code in (400, 404), answer.text
+    assert answer.json()["error"]["param"] == param, answer.text
+    assert not bench.app.state.plays._plays and not list(bench.service.folder.aside.iterdir())
