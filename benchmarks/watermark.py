@@ -9,8 +9,8 @@
 *Worn*: clips of the simulated world (4 s, 12 frames per second; events, floors and cameras as they
 come, seeds that no training run has seen) are marked, each with a payload and a key of its own,
 and then encoded, cut, resized and so on. *Clean*: clips that nobody marked are searched for the
-mark, each with a key of its own; FOLDER holds video files or shards. Every clip's figures go
-into a file at once, so that the same command goes on where it was stopped.
+mark, each with a key of its own, in every second frame; FOLDER holds video files or shards.
+Every clip's figures go into a file at once, so that the same command goes on where it was stopped.
 """
 
 import argparse
@@ -194,7 +194,7 @@ def measure_clean(folder: Path, clips: list[Path], num_clips: int, flips: bool) 
             return
         if log.has(name):
             continue
-        reading = Watermark(key_of(name)).detect(load())
+        reading = Watermark(key_of(name)).detect(load()[::2])
         log.add(
             key=name,
             found=reading.found,

@@ -37,8 +37,8 @@ def decode(soft: NDArray[np.floating], num_bits: int) -> int:
     soft = soft[order]
     trusted = (soft[pivots] < 0).astype(np.int64)
     tries = trusted ^ _patterns(num_bits)
-    words = 1 - 2 * (tries @ reduced % 2)
-    best = tries[int(np.argmax(words @ soft))]
+    sums = tries.astype(np.float32) @ reduced.astype(np.float32)  # whole numbers, and quick
+    best = tries[int(np.argmin((sums % 2) @ soft))]
     value = 0
     for bit in best @ change % 2:
         value = 2 * value + int(bit)

@@ -12,7 +12,7 @@ from worldreel.provenance.watermark.search import WINDOW_SCALES, Place, Search
 
 FALSE_ALARM = 1e-6
 """A mark is found where a clean clip would look as marked more rarely than this."""
-NUM_CANDIDATES = 5
+NUM_CANDIDATES = 3
 """Places at which a message is looked for, beside the untouched one."""
 SURE = 1e-9
 """Doubt below which nothing more is looked for."""

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from worldreel.provenance.watermark.code import encode
 from worldreel.provenance.watermark.pattern import Pattern
 
-STRENGTH = 3.48
-"""Root mean square of what is added to blue, in 256ths: 42.04 dB over the three colours.
+STRENGTH = 3.3
+"""Root mean square of what is added to blue, in 256ths: 42.5 dB over the three colours.
 
 The eye sees fine differences of blue against yellow ten times worse than those of brightness,
 and a video's colour planes hold little of the picture itself, so that the same strength is both

@@ -18,7 +18,7 @@ COLORS = np.array(
     [[-0.1146, -0.3854, 0.5], [0.2126, 0.7152, 0.0722], [0.5, -0.4542, -0.0458]], np.float32
 )
 """Blue against yellow, brightness, and red against green, of red, green and blue (BT.709)."""
-SIDE = 128
+SIDE = 96
 """Pixels of the shorter side that are looked at: colour is stored no finer by most encoders."""
 GROUP = 4
 """Frames that are averaged before the picture is taken out."""

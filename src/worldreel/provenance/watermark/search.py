@@ -16,7 +16,7 @@ SMALLEST, LARGEST = 0.68, 2.1
 """Periods in shorter sides that are tried: from a picture with bars to one cut to half."""
 GRID = 72
 """Shifts tried in a period, each way."""
-FINER = (0.5, 0.25, 0.125)
+FINER = (0.5, 0.25)
 """Steps by which a place is refined, in steps of the search."""
 
 
