@@ -12,11 +12,14 @@ from typing import Any, BinaryIO, Literal
 
 from worldreel.core.errors import WorldreelError
 from worldreel.provenance.authority import Signing
+from worldreel.provenance.envelope import head_sha256, is_untouched
 from worldreel.provenance.labels import CREATED
 
 State = Literal["trusted", "valid", "invalid", "none"]
 
 SETTINGS_LABEL = "org.worldreel.making"
+TOUCHED = "worldreel.envelope.changed"
+"""The reason where signatures hold, and bytes that they do not cover were changed."""
 STEPS_MAX = 64
 TEXT_MAX = 300
 
@@ -99,6 +102,9 @@ class Credentials:
         return cls(**{**value, "steps": tuple(steps), "reasons": tuple(value["reasons"])})
 
 
+_STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid"}
+
+
 @dataclass
 class _Chain:
     manifests: dict[str, Any]
@@ -126,9 +132,9 @@ def sign(source: Path, target: Path, mime: str, claim: Claim, signing: Signing) 
         with (
             _context(signing.root_pem) as context,
             c2pa.Signer.from_info(info) as signer,
-            c2pa.Builder.from_json(json.dumps(_manifest(claim, mime)), context) as builder,
             open(source, "rb") as file,
             open(target, "w+b") as out,
+            c2pa.Builder.from_json(_manifest(claim, mime, file), context) as builder,
         ):
             for ingredient in claim.sources:
                 if ingredient.archive is not None:
@@ -152,9 +158,7 @@ def read(file: BinaryIO, mime: str, anchors_pem: str = "") -> Credentials:
 
     try:
         with _context(anchors_pem) as context, c2pa.Reader(mime, file, context=context) as reader:
-            state = {"Trusted": "trusted", "Valid": "valid"}.get(
-                reader.get_validation_state() or "", "invalid"
-            )
+            state: State = _STATES.get(reader.get_validation_state() or "", "invalid")
             store = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return Credentials(state="none")
@@ -167,10 +171,14 @@ def read(file: BinaryIO, mime: str, anchors_pem: str = "") -> Credentials:
     failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     active = chain.manifests.get(store.get("active_manifest"), {})
     making = _assertion(active, SETTINGS_LABEL)
+    reasons = [str(one.get("code"))[:TEXT_MAX] for one in failures]
+    if state != "invalid" and making and not is_untouched(file, mime, making):
+        state = "invalid"
+        reasons.append(TOUCHED)
     return Credentials(
-        state=state,  # pyright: ignore[reportArgumentType]
+        state=state,
         steps=tuple(chain.steps),
-        reasons=tuple(dict.fromkeys(str(one.get("code"))[:TEXT_MAX] for one in failures)),
+        reasons=tuple(dict.fromkeys(reasons)),
         content_id=_text(making.get("content_id")) or None,
         signed_at=active.get("signature_info", {}).get("time"),
     )
@@ -215,7 +223,7 @@ def _context(anchors_pem: str) -> Any:
     )
 
 
-def _manifest(claim: Claim, mime: str) -> dict[str, Any]:
+def _manifest(claim: Claim, mime: str, file: BinaryIO) -> str:
     agent = {"name": f"worldreel {claim.model}", "version": claim.version}
     names = [f"source-{number}" for number in range(len(claim.sources))]
     actions: list[dict[str, Any]] = []
@@ -247,8 +255,10 @@ def _manifest(claim: Claim, mime: str) -> dict[str, Any]:
         "settings_sha256": claim.settings_sha256,
         "sources_sha256": [source.sha256 for source in claim.sources],
         "verb": claim.verb,
+        "head_sha256": head_sha256(file, mime),
     }
-    return {
+    file.seek(0)
+    manifest = {
         "claim_generator_info": [{"name": "worldreel", "version": claim.generator}],
         "title": claim.content_id,
         "format": mime,
@@ -258,6 +268,7 @@ def _manifest(claim: Claim, mime: str) -> dict[str, Any]:
             {"label": SETTINGS_LABEL, "data": making},
         ],
     }
+    return json.dumps(manifest)
 
 
 def _relationship(number: int) -> str:

@@ -25,6 +25,8 @@ INVISIBLE = frozenset(
 
 FIGURES = str.maketrans("013457@$!|8€+", "oieastasiibet")
 """Figures and signs that stand for letters, where letters are beside them."""
+VARIETY = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
+"""Unicode's names of varieties of Latin letters, such as small capitals and letters with hooks."""
 TEXT_MAX = 40_000
 
 
@@ -104,24 +106,37 @@ def _is_mark(character: str) -> bool:
 
 
 def _look_alike(word: str) -> str:
-    """Letters of other scripts as the Latin ones that they look like.
+    """Letters of other scripts, and odd ones of our own, as the Latin ones that they look like.
 
     A word that is wholly of another script is kept, as it says something in its own language,
     unless all of its letters look Latin.
     """
-    others = [c for c in word if not c.isascii() and (c.isalpha() or c in LOOK_ALIKE)]
+    others = [c for c in word if not c.isascii() and (c.isalpha() or _alike(c) != c)]
     if not others:
         return word
     latin = any(c.isascii() and c.isalpha() for c in word)
-    if latin or all(c in LOOK_ALIKE for c in others):
-        return "".join(LOOK_ALIKE.get(c, c) for c in word)
+    if latin or all(_alike(c) != c for c in others):
+        return "".join(map(_alike, word))
     return word
 
 
+@lru_cache(maxsize=4096)
+def _alike(character: str) -> str:
+    """The Latin letter that a character looks like, or is a variety of; itself if none."""
+    if character.isascii():
+        return character
+    for one in (character, character.casefold()):
+        if one in LOOK_ALIKE:
+            return LOOK_ALIKE[one]
+    variety = VARIETY.match(unicodedata.name(character, ""))
+    return variety[1].lower() if variety else character
+
+
 def _read_figures(text: str) -> str:
-    """Figures and signs in words that also have letters, read as the letters they stand for."""
+    """Figures and signs read as the letters that they stand for, where they do: in words that
+    have letters or signs too, and alone."""
     return " ".join(
-        word.translate(FIGURES) if any(c.isalpha() for c in word) else word
+        word.translate(FIGURES) if len(word) == 1 or not word.isdecimal() else word
         for word in text.split(" ")
     )
 
@@ -144,7 +159,7 @@ def _join_spelled(seen: str) -> tuple[str, list[str]]:
             stretches.append("".join(run).translate(FIGURES))
             out.append(stretches[-1])
         else:
-            out += run
+            out += map(_read_figures, run)
         run = []
         out.append(_read_figures(token))
     return _spaced(" ".join(out)), stretches

@@ -38,12 +38,12 @@ class Category:
     unless: tuple[str, ...] = ()
 
     @cached_property
-    def _in_words(self) -> list[re.Pattern[str]]:
-        return [re.compile(_bounded(word, plain(word.strip("*")).letters)) for word in self.words]
+    def _in_words(self) -> "list[_Word]":
+        return [_Word.of(word, plain(word.strip("*")).letters) for word in self.words]
 
     @cached_property
-    def _upright(self) -> list[re.Pattern[str]]:
-        return [re.compile(_bounded(word, plain(word.strip("*")).upright)) for word in self.words]
+    def _upright(self) -> "list[_Word]":
+        return [_Word.of(word, plain(word.strip("*")).upright) for word in self.words]
 
     @cached_property
     def _exceptions(self) -> list[re.Pattern[str]]:
@@ -62,10 +62,10 @@ class Category:
         words, letters, spelled = (
             self._without_exceptions(form) for form in (said.words, said.letters, said.spelled)
         )
-        for form in (words, letters, spelled):
-            if any(pattern.search(form) for pattern in (*self._in_words, *self._patterns)):
+        for form in {words, letters, spelled}:
+            if _any(self._in_words, form) or any(one.search(form) for one in self._patterns):
                 return True
-        if any(pattern.search(upright(spelled)) for pattern in self._upright):
+        if _any(self._upright, upright(spelled)):
             return True
         if any(word in stretch for stretch in said.stretches for word in self._letters):
             return True
@@ -76,6 +76,24 @@ class Category:
         for exception in self._exceptions:
             form = exception.sub(" ", form)
         return form
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word or phrase, and the letters without which a text cannot hold it."""
+
+    pattern: re.Pattern[str]
+    letters: frozenset[str]
+
+    @classmethod
+    def of(cls, word: str, letters: str) -> "_Word":
+        """A rule's word, in one of the forms of a text."""
+        return cls(re.compile(_bounded(word, letters)), frozenset(letters))
+
+
+def _any(words: list[_Word], text: str) -> bool:
+    there = frozenset(text)
+    return any(word.letters <= there and word.pattern.search(text) for word in words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +120,7 @@ class Policy:
 
     def judge(self, *texts: str) -> str | None:
         """The name of the first category that one of the texts, or all together, ask for."""
-        for text in (*texts, " ".join(texts)):
+        for text in dict.fromkeys((*texts, " ".join(texts))):
             said = plain(text)
             for category in self.categories:
                 if category.holds(said):
