@@ -92,8 +92,13 @@ class _Word:
 
 
 def _any(words: list[_Word], text: str) -> bool:
+    """Whether one of the words is in a text."""
     there = frozenset(text)
-    return any(word.letters <= there and word.pattern.search(text) for word in words)
+    tokens = "\n".join(dict.fromkeys(text.split(" ")))  # each once: most words come often
+    return any(
+        word.letters <= there and word.pattern.search(text if " " in word.letters else tokens)
+        for word in words
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
