@@ -247,3 +247,19 @@ def test_bfloat16_stays_near_float32():
     assert half.transformer.head.weight.dtype == torch.bfloat16
     assert half.transformer.time_in.up.weight.dtype == torch.float32
     assert (rounded - exact).abs().mean() < 0.05 * exact.std()
+
+
+def test_a_prompt_that_was_read_gives_what_its_states_give():
+    _, model = both("t2v")
+    transformer = model.transformer
+    text = model.text([PROMPT, "", "ball " * 600])[0]
+    x = torch.randn(3, 4, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    level = torch.tensor([0.3, 0.6, 0.9])
+    with torch.no_grad():
+        for rows in ([0], [1], [2], [0, 1], [0, 1, 2]):
+            read = transformer.read(text[rows])
+            found = transformer(x[rows], level[rows], read)
+            expected = transformer(x[rows], level[rows], text[rows])
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+        assert transformer.read(text[:2]).heard[0].key.shape[1] == 11  # ten tokens, and the rest
+        assert transformer.read(text).heard[0].key.shape[1] == 512

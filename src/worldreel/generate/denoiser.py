@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldreel.diffusion.path import velocity_from_x_0, x_0_from_velocity
-from worldreel.models.experts import Experts
-from worldreel.models.transformer import Transformer
+from worldreel.models.experts import BothRead, Experts
+from worldreel.models.transformer import Read, Transformer
 
 Prediction = Literal["x_0", "v"]
 POSITION_FRAMES = 48
@@ -44,7 +44,7 @@ class Denoiser:
         self,
         x: Tensor,
         level: Tensor,
-        text: Tensor,
+        text: Tensor | Read | BothRead,
         text_bias: Tensor | None = None,
         given: Tensor | None = None,
         image: Tensor | None = None,
@@ -54,7 +54,7 @@ class Denoiser:
         Args:
             x: noisy latents ``b c t h w``; t, h and w are multiples of the patch.
             level: noise level per latent frame ``b t``, or per latent ``b t h w``, in [0, 1].
-            text: states of the prompt ``b n d``.
+            text: states of the prompt ``b n d``, or what the transformer's ``read`` made of them.
             text_bias: as the transformer takes it.
             given: further channels ``b g t h w`` of the input, for a model that is told what
                 is given in this way.
@@ -79,7 +79,7 @@ class Denoiser:
         self,
         x: Tensor,
         level: Tensor,
-        text: Tensor,
+        text: Tensor | Read | BothRead,
         text_bias: Tensor | None = None,
         given: Tensor | None = None,
         image: Tensor | None = None,

@@ -11,11 +11,15 @@ from worldreel.diffusion.schedule import told_level
 from worldreel.generate.denoiser import Denoiser
 from worldreel.generate.plan import Plan
 from worldreel.generate.window import Window, is_uniform, log_words, text_of
+from worldreel.models.experts import BothRead
+from worldreel.models.transformer import Read
 from worldreel.weights.load import LoadedModel
 
 BATCHED_TOKENS = 4096
 """Up to so many tokens the prompt and its absence are one batch: more fill a device by themselves,
 and two at a time would only take twice the memory."""
+READ_TOKENS = 256
+"""From so many text tokens on, a prompt is read once for all steps."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 """By this share of a ring it begins later at each evaluation: no two beginnings are near."""
 
@@ -51,6 +55,7 @@ class GuidedVelocity:
         negative = [options.negative_prompt] * len(window.prompts)
         self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
         self.words, self.num_tokens = window.words, self.text.shape[1] // len(window.prompts)
+        self._read: dict[tuple[int, int], Read | BothRead] = {}
         given = window.level < 1
         self.channels: Tensor | None = None
         self.image = None if window.image is None else window.image.to(model.device)
@@ -79,6 +84,14 @@ class GuidedVelocity:
         v[:, :, order[:count]] = turned[:, :, :count]
         return v
 
+    def _hear(self, first: int, stop: int) -> Tensor | Read | BothRead:
+        """Rows of the text (the prompt, its absence), read once where that is worth it."""
+        if len(self.words[0]) > 1 or self.num_tokens < READ_TOKENS:
+            return self.text[first:stop]
+        if (first, stop) not in self._read:
+            self._read[first, stop] = self.denoiser.transformer.read(self.text[first:stop])
+        return self._read[first, stop]
+
     def _at(self, x: Tensor, t: Tensor, order: Tensor) -> Tensor:
         """The velocity of the window's frames in an order."""
         clock = t.max()
@@ -98,19 +111,19 @@ class GuidedVelocity:
         told = float(clock) if self.levels is None else float(told_level(clock, self.levels))
         scale = self.scale if told >= self.boundary else self.scale_low
         if not guidance_applies(float(clock), scale, self.interval):
-            return self.denoiser(x, level, self.text[:1], bias, channels, self.image)
+            return self.denoiser(x, level, self._hear(0, 1), bias, channels, self.image)
         if x[0, 0].numel() // math.prod(self.denoiser.transformer.config.patch_size) > (
             BATCHED_TOKENS
         ):
             v_cond, v_uncond = (
-                self.denoiser(x, level, text, bias, channels, self.image)
-                for text in self.text.split(1)
+                self.denoiser(x, level, self._hear(n, n + 1), bias, channels, self.image)
+                for n in range(2)
             )
             return guide(v_cond, v_uncond, scale)
         v = self.denoiser(
             x.repeat(2, 1, 1, 1, 1),
             level.repeat(2, *[1] * (level.ndim - 1)),
-            self.text,
+            self._hear(0, 2),
             None if bias is None else bias.repeat(2, 1, 1),
             None if channels is None else channels.repeat(2, 1, 1, 1, 1),
             None if self.image is None else self.image.repeat(2, 1, 1),

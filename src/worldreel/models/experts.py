@@ -1,13 +1,22 @@
 """Two transformers in the place of one: each serves one part of the noise levels (Wan 2.2)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from worldreel.models.transformer import Transformer, TransformerConfig
+from worldreel.models.transformer import Read, Transformer, TransformerConfig
 
 ROUNDING = 1e-6
 """By so much a level may be below the boundary for being kept in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class BothRead:
+    """A text as each of two transformers hears it."""
+
+    high: Read
+    low: Read
 
 
 class Experts(nn.Module):
@@ -28,7 +37,16 @@ class Experts(nn.Module):
         """The shape that both of them have."""
         return self.high.config
 
-    def forward(self, x: Tensor, level: Tensor, *more: Any, **named: Any) -> Tensor:
+    def read(self, text: Tensor) -> BothRead:
+        """Reads a prompt's states for all steps of both."""
+        return BothRead(self.high.read(text), self.low.read(text))
+
+    def forward(
+        self, x: Tensor, level: Tensor, text: Tensor | BothRead, *more: Any, **named: Any
+    ) -> Tensor:
         """As the transformer that serves; the highest of the levels decides."""
-        expert = self.high if float(level.max()) >= self.boundary - ROUNDING else self.low
-        return expert(x, level, *more, **named)
+        is_high = float(level.max()) >= self.boundary - ROUNDING
+        if isinstance(text, BothRead):
+            text_read = text.high if is_high else text.low
+            return (self.high if is_high else self.low)(x, level, text_read, *more, **named)
+        return (self.high if is_high else self.low)(x, level, text, *more, **named)

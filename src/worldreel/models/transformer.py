@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worldreel.core.errors import UsageError
-from worldreel.models.attention import CrossAttention, SelfAttention
+from worldreel.models.attention import CrossAttention, Heard, SelfAttention
 from worldreel.models.norm import RMSNorm, add_gated, modulate
+from worldreel.models.packed import PackedLinear
 from worldreel.models.rope import rotary_table
 
 TIMESTEPS = 1000.0  # a level of 1 is timestep 1000 inside the network
@@ -142,6 +143,8 @@ class MLP(nn.Module):
         self.down = nn.Linear(dim_hidden, dim_out)
 
     def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.up, PackedLinear) and self.up.can_fuse(self.activation):
+            return self.down(self.up(x, with_gelu=True))
         return self.down(self.activation(self.up(x)))
 
 
@@ -189,7 +192,7 @@ class Block(nn.Module):
         self,
         x: Tensor,  # b n d
         time: Tensor,  # b g 6 d, float32
-        text: Tensor,  # b m d
+        text: Tensor | Heard,  # b m d
         image: Tensor | None,
         cos: Tensor,  # n e/2
         sin: Tensor,
@@ -201,6 +204,14 @@ class Block(nn.Module):
         x = add_gated(x, attended, gate_1)
         x = x + self.cross_attention(self.cross_norm(x), text, image, text_bias)
         return add_gated(x, self.mlp(modulate(x, shift_2, scale_2, self.eps)), gate_2)
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A text as every block hears it, and for how many clips."""
+
+    heard: tuple[Heard, ...]
+    batch: int
 
 
 class Transformer(nn.Module):
@@ -222,11 +233,35 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.dim, config.out_channels * patch)
         self._rotary: dict[tuple, tuple[Tensor, Tensor]] = {}
 
+    def read(self, text: Tensor) -> "Read":
+        """Reads a prompt's states ``b m text_dim`` for all steps: the same numbers at every one.
+
+        States are zero past a prompt's end, so all those tokens are one and the same: one of them
+        stands for all, with the logarithm of their number added to its scores.
+        """
+        lengths = (text != 0).any(dim=2).flip(1).float().argmax(dim=1)  # zeros at the end
+        is_zero = (text == 0).all(dim=2).all(dim=1)
+        num_zero = torch.where(is_zero, text.shape[1], lengths)  # b
+        kept = text.shape[1] - int(num_zero.min()) + 1
+        bias = None
+        if kept < text.shape[1]:
+            place = torch.arange(kept, device=text.device)
+            end = (text.shape[1] - num_zero)[:, None]  # the first zero token
+            bias = torch.where(place < end, 0.0, -torch.inf)
+            bias = torch.where(place == end, num_zero[:, None].float().log(), bias)[:, None]
+            text = text[:, :kept]
+        embedded = self.text_in(text)
+        heard = []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            heard.append(block.cross_attention.hear(embedded, bias))
+        return Read(tuple(heard), len(text))
+
     def forward(
         self,
         x: Tensor,
         level: Tensor,
-        text: Tensor,
+        text: "Tensor | Read",
         image: Tensor | None = None,
         text_bias: Tensor | None = None,
     ) -> Tensor:
@@ -236,7 +271,7 @@ class Transformer(nn.Module):
             x: ``b in_channels t h w``, each side a multiple of the patch.
             level: noise level in [0, 1]: ``(b,)``, or one per token ``(b, n)``, or one per
                 token in time ``(b, t / pt)``, which costs less than saying it for each token.
-            text: states ``b m text_dim``, zero past the prompt's end.
+            text: states ``b m text_dim``, zero past the prompt's end, or what `read` made of them.
             image: states ``b m image_dim`` for a model with ``image_dim``.
             text_bias: ``b t/pt m``, added to the scores of cross-attention: the logarithm of how
                 much each token in time hears of each text token, where there are several prompts.
@@ -250,7 +285,7 @@ class Transformer(nn.Module):
         grid = self._check(x, level, text, image, text_bias)
         cos, sin = self._rotary_table(grid, x.device)
         time, time_6 = self._embed_time(level)  # b g d, b g 6 d
-        text = self.text_in(text)
+        heard = text.heard if isinstance(text, Read) else (self.text_in(text),) * len(self.blocks)
         if self.image_in is not None and image is not None:
             image = self.image_in(image)
 
@@ -258,8 +293,8 @@ class Transformer(nn.Module):
             text_bias = text_bias.repeat_interleave(grid[1] * grid[2], dim=1)  # b n m
 
         x = self.patch_in(patchify(x, self.config.patch_size))  # b n d
-        for block in self.blocks:
-            x = block(x, time_6, text, image, cos, sin, text_bias)
+        for block, hears in zip(self.blocks, heard, strict=True):
+            x = block(x, time_6, hears, image, cos, sin, text_bias)
 
         shift, scale = (self.scale_shift_table.float() + time[:, :, None]).split(1, dim=2)
         x = self.head(modulate(x, shift, scale, self.config.eps))
@@ -292,7 +327,7 @@ class Transformer(nn.Module):
         self,
         x: Tensor,
         level: Tensor,
-        text: Tensor,
+        text: "Tensor | Read",
         image: Tensor | None,
         text_bias: Tensor | None,
     ) -> tuple[int, int, int]:
@@ -326,13 +361,15 @@ class Transformer(nn.Module):
                 f"({b}, {grid[0]}) and ({b}, {n}).",
                 remedy="Give one level per clip, per token in time, or per token.",
             )
-        if text.ndim != 3 or text.shape[0] != b or text.shape[2] != config.text_dim:
+        if isinstance(text, Read):
+            assert text.batch == b and text_bias is None, (text.batch, b)
+        elif text.ndim != 3 or text.shape[0] != b or text.shape[2] != config.text_dim:
             raise UsageError(
                 f"The text states have shape {tuple(text.shape)}; this model takes "
                 f"({b}, m, {config.text_dim}).",
                 remedy="Check that text encoder and transformer belong to the same model.",
             )
-        if text_bias is not None and text_bias.shape != (b, grid[0], text.shape[1]):
+        elif text_bias is not None and text_bias.shape != (b, grid[0], text.shape[1]):
             raise UsageError(
                 f"The bias of the text has shape {tuple(text_bias.shape)}; it must be "
                 f"({b}, {grid[0]}, {text.shape[1]}).",

@@ -26,6 +26,7 @@ from worldreel.weights.load_pipeline import (
     load_pipeline_image,
     load_pipeline_text,
     load_pipeline_transformer,
+    make_ready,
 )
 
 TRANSFORMER_FILE = "transformer.safetensors"
@@ -115,9 +116,11 @@ def load_model(
 def _load_pipeline(
     folder: Path, description: ModelDescription, dtype: torch.dtype, device: torch.device
 ) -> LoadedModel:
+    transformer = load_pipeline_transformer(folder, description, dtype).to(device)
+    make_ready(transformer)
     return LoadedModel(
         description,
-        load_pipeline_transformer(folder, description, dtype).to(device),
+        transformer,
         load_pipeline_autoencoder(folder, description, dtype).to(device),
         load_pipeline_text(folder, description, dtype),
         dtype,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.models.experts import Experts
+from worldreel.models.packed import PackedLinear
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.models.wan_keys import (
     ORIGINAL_INNER,
@@ -108,7 +109,13 @@ def merge(transformer: Transformer | Experts, uses: Sequence[LoraUse]) -> None:
     for network, lora, weight in _targets(transformer, uses):
         with torch.no_grad():
             for name, change in lora.changes.items():
-                matrix = network.get_submodule(name).get_parameter("weight")
+                module = network.get_submodule(name)
+                if isinstance(module, PackedLinear):
+                    raise WorldreelError(
+                        "The transformer's weights are packed, so nothing can be merged into them.",
+                        remedy="Merge before `make_ready`, or use `applied`.",
+                    )
+                matrix = module.get_parameter("weight")
                 delta = change.up.float() @ change.down.float() * (weight * change.scale)
                 matrix.copy_(matrix.float() + delta.to(matrix.device))
             for name, difference in lora.differences.items():
@@ -130,9 +137,9 @@ def applied(transformer: Transformer | Experts, uses: Sequence[LoraUse]) -> Iter
         for network, lora, weight in list(_targets(transformer, uses)):
             for name, change in lora.changes.items():
                 module = network.get_submodule(name)
-                matrix = module.get_parameter("weight")
-                down = change.down.to(matrix.device, matrix.dtype)
-                up = (change.up.float() * (weight * change.scale)).to(matrix.device, matrix.dtype)
+                bias = module.get_parameter("bias")  # weights may be packed
+                up = change.up.float() * (weight * change.scale)
+                down, up = change.down.to(bias.device, bias.dtype), up.to(bias.device, bias.dtype)
                 hook = module.register_forward_hook(partial(_beside, down=down, up=up))
                 undo.callback(hook.remove)
             for name, difference in lora.differences.items():
