@@ -20,6 +20,8 @@ LOWEST, HIGHEST = 5.0, 16.0
 SYNC_SHARE = 0.5
 """Of the waves that carry no message."""
 MAX_K = int(HIGHEST)
+PEAK = 1.8
+"""Standard deviations at which the pattern is cut: its few high peaks are what is seen first."""
 
 
 def waves() -> NDArray[np.int64]:
@@ -68,6 +70,7 @@ class Pattern:
             -2j * np.pi * np.outer(np.arange(-MAX_K, MAX_K + 1), centres(width) / period)
         )
         drawn = (along_y.T @ grid @ along_x).real
+        drawn = np.clip(drawn / math.sqrt(float(np.mean(drawn**2))), -PEAK, PEAK)
         return (drawn / math.sqrt(float(np.mean(drawn**2)))).astype(np.float32)
 
     @cached_property
