@@ -82,7 +82,8 @@ def _message(search: Search, place: Place, num_bits: int) -> _Message:
     measured = search.measured(place)
     parts = np.stack([measured.real, measured.imag], axis=1) * pattern.signs
     told = parts[~pattern.is_sync]
-    soft = np.bincount(pattern.coded_bit.ravel(), told.ravel(), minlength=NUM_CODED)
+    soft = np.zeros(NUM_CODED)
+    np.add.at(soft, pattern.coded_bit, told)
     payload = decode(soft, num_bits)
     agreement = float(soft @ encode(payload, num_bits))
     sync = float(parts[pattern.is_sync].sum())

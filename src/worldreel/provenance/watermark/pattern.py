@@ -53,7 +53,7 @@ class Pattern:
         self.coded_bit = self._dealt_bits()
         """``m 2``: which sign of the code word multiplies the cosine and the sine."""
 
-    def amplitudes(self, word: NDArray[np.floating]) -> NDArray[np.complex128]:
+    def amplitudes(self, word: NDArray[np.floating]) -> NDArray[np.complexfloating]:
         """The waves' amplitudes, ``n`` complex, real part for the cosine, for a code word."""
         signs = self.signs.copy()
         signs[~self.is_sync] *= word[self.coded_bit]
@@ -74,7 +74,7 @@ class Pattern:
         return (drawn / math.sqrt(float(np.mean(drawn**2)))).astype(np.float32)
 
     @cached_property
-    def sync_signs(self) -> NDArray[np.complex128]:
+    def sync_signs(self) -> NDArray[np.complexfloating]:
         """The signs of the waves without message, complex."""
         return self.signs[self.is_sync, 0] + 1j * self.signs[self.is_sync, 1]
 
@@ -106,6 +106,6 @@ class Pattern:
         return np.frombuffer(source.digest(num_bytes), np.uint8)
 
 
-def centres(num_pixels: int) -> NDArray[np.float64]:
+def centres(num_pixels: int) -> NDArray[np.floating]:
     """Where the pixels of a row are: 0.5, 1.5, ..."""
     return np.arange(num_pixels) + 0.5

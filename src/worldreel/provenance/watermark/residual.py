@@ -32,6 +32,7 @@ LIMIT = 2.0
 """Standard deviations to which one place may speak."""
 
 Frames = NDArray[np.uint8] | Iterable[NDArray[np.uint8]]
+Plane = NDArray[np.floating]
 
 
 class Residual:
@@ -77,7 +78,7 @@ def _groups(frames: Frames) -> Iterator[NDArray[np.uint8]]:
         yield np.stack(waiting)
 
 
-def _shrunk(frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+def _shrunk(frames: NDArray[np.uint8]) -> list[Plane]:
     """The mean of some frames in ``COLORS``, area-averaged to a shorter side of ``SIDE``."""
     mean = frames.sum(axis=0, dtype=np.float32) / np.float32(len(frames))
     height, width = mean.shape[:2]
@@ -91,7 +92,7 @@ def _shrunk(frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
 
 
 @lru_cache(maxsize=8)
-def _areas(size: int, small: int) -> NDArray[np.float32]:
+def _areas(size: int, small: int) -> Plane:
     """``small x size``: how much of each pixel lies in each of fewer, larger ones."""
     edges = np.arange(small + 1) * (size / small)
     pixel = np.arange(size)
@@ -99,11 +100,11 @@ def _areas(size: int, small: int) -> NDArray[np.float32]:
     return (np.maximum(shared, 0) * (small / size)).astype(np.float32)
 
 
-def _unexplained(colors: list[NDArray[np.float32]], period: float) -> NDArray[np.float32]:
+def _unexplained(colors: list[Plane], period: float) -> Plane:
     """Blue against yellow without what the other colours explain, weighed."""
     blue, light, red = (color - _box(color, MEAN * period) for color in colors)
 
-    def around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def around(values: Plane) -> Plane:
         return _box(values, LIKENESS * period)
 
     light_2, red_2 = around(light * light) + NOISE, around(red * red) + NOISE
@@ -116,7 +117,7 @@ def _unexplained(colors: list[NDArray[np.float32]], period: float) -> NDArray[np
     return np.clip(left, -LIMIT * spread, LIMIT * spread) / (spread + STRONG) ** 2
 
 
-def _box(values: NDArray[np.float32], side: float) -> NDArray[np.float32]:
+def _box(values: Plane, side: float) -> Plane:
     """The mean over a square window of an odd side of at least 3; the edge goes on beyond."""
     half = max(1, round((side - 1) / 2))
     rows, columns = (_window(size, half) for size in values.shape)
@@ -124,7 +125,7 @@ def _box(values: NDArray[np.float32], side: float) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def _window(size: int, half: int) -> NDArray[np.float32]:
+def _window(size: int, half: int) -> Plane:
     """``size x size``: each row averages ``2 half + 1`` neighbours."""
     averaged = np.zeros((size, size), np.float32)
     near = np.arange(size)[:, None] + np.arange(-half, half + 1)

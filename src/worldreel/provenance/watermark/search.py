@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from worldreel.provenance.watermark.pattern import MAX_K, Pattern
 from worldreel.provenance.watermark.residual import Residual
 
+Waves = NDArray[np.complexfloating]
+
 WINDOW_SCALES = (0.72, 1.0, 1.4, 1.95)
 """Scales for which residuals are made; others take the nearest."""
 SMALLEST, LARGEST = 0.68, 2.1
@@ -66,15 +68,13 @@ class Search:
             yield scale
             scale *= 1 + min(0.05, 0.042 * scale / self.extent)
 
-    def measured(self, place: Place) -> NDArray[np.complex128]:
+    def measured(self, place: Place) -> Waves:
         """The amplitudes of all waves in a place: ``n`` complex, of mean square 1 in each ring."""
-        return self._moved(self._waves(place.scale_y, place.scale_x)[place.mirrored], place)
-
-    def _moved(self, waves: NDArray[np.complex128], place: Place) -> NDArray[np.complex128]:
+        waves = self._waves(place.scale_y, place.scale_x)[place.mirrored]
         shift = np.array([place.shift_x, place.shift_y])
         return waves * np.exp(2j * np.pi * (self.pattern.waves @ shift))
 
-    def _waves(self, scale_y: float, scale_x: float) -> list[NDArray[np.complex128]]:
+    def _waves(self, scale_y: float, scale_x: float) -> list[Waves]:
         """As measured from the top left corner: the picture, and the picture mirrored."""
         scale = math.sqrt(scale_y * scale_x)
         nearest = np.argmin(np.abs(np.log(np.array(self.residual.scales) / scale)))
@@ -88,13 +88,13 @@ class Search:
         kx, ky = self.pattern.waves.T
         return [self._levelled(grid[ky, MAX_K + sign * kx]) for sign in (1, -1)]
 
-    def _levelled(self, waves: NDArray[np.complexfloating]) -> NDArray[np.complex128]:
+    def _levelled(self, waves: Waves) -> Waves:
         power = np.bincount(self._ring, np.abs(waves).astype(np.float64) ** 2)
         count = np.bincount(self._ring)
         level = np.sqrt(power / np.maximum(count, 1)) + 1e-9
         return waves / level[self._ring]
 
-    def score(self, measured: NDArray[np.complex128]) -> float:
+    def score(self, measured: Waves) -> float:
         """How much the waves without message look like the key's: Gaussian if unmarked."""
         heard = measured[self.pattern.is_sync]
         agreement = (heard * np.conj(self.pattern.sync_signs)).real.sum()
@@ -109,7 +109,7 @@ class Search:
                 found.append(self._shifted(waves, place))
         return sorted(found, key=_score, reverse=True)[:count]
 
-    def _shifted(self, waves: NDArray[np.complex128], place: Place) -> Place:
+    def _shifted(self, waves: Waves, place: Place) -> Place:
         """The shift with the highest score, of all in the grid."""
         heard = waves[self.pattern.is_sync]
         kx, ky = self.pattern.waves[self.pattern.is_sync].T
