@@ -20,6 +20,7 @@ from worldreel.core.errors import UsageError
 if TYPE_CHECKING:
     from worldreel.app.jobs.keys import KeyStore
     from worldreel.app.jobs.settings import Settings
+    from worldreel.app.server.service import Service
 
 DATABASE_VARIABLE = "WORLDREEL_DATABASE"
 KEY_VARIABLE = "WORLDREEL_API_KEY"
@@ -98,14 +99,26 @@ class Serve:
             return self._serve(settings, listener)
 
     def _serve(self, settings: "Settings", listener: socket.socket) -> int:
-        import uvicorn
-
         from worldreel.app.jobs.supervisor import Supervisor
-        from worldreel.app.server.application import make_app
         from worldreel.app.server.service import Service
 
         service = Service.open(settings)
         key = first_key(service.keys, self.host)
+        supervisor = Supervisor(service.database, settings, self._words(), self.workers)
+        supervisor.start()  # workers load what they need while the server loads the API
+        try:
+            self._answer(service, listener, key)
+        finally:
+            supervisor.stop()
+            service.database.close()
+        return 0
+
+    def _answer(self, service: "Service", listener: socket.socket, key: str | None) -> None:
+        """Says where the server is, and answers until it is stopped."""
+        import uvicorn
+
+        from worldreel.app.server.application import make_app
+
         app = make_app(service, cors_origins=self.cors_origin)
         config = uvicorn.Config(
             app,
@@ -115,7 +128,6 @@ class Serve:
             timeout_graceful_shutdown=GOODBYE_S,
             backlog=BACKLOG,
         )
-        supervisor = Supervisor(service.database, settings, self._words(), self.workers)
         host, port = listener.getsockname()[:2]
         print(f"worldreel serves http://{_in_url(host)}:{port}/v1", flush=True)
         if key is not None:
@@ -126,16 +138,10 @@ class Serve:
             print(f"The Studio, signed in (this address works once): {studio}", flush=True)
         else:
             print(f"The Studio, for whoever has a key: {studio}", flush=True)
-        supervisor.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises again what it was stopped by; the workers are still to be stopped then
             signal.signal(number, lambda number, frame: None)
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        finally:
-            supervisor.stop()
-            service.database.close()
-        return 0
+        uvicorn.Server(config).run(sockets=[listener])
 
     def _settings(self) -> "Settings":
         from worldreel.app.jobs.settings import MIB, Settings
