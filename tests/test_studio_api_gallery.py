@@ -215,7 +215,7 @@ def test_nobody_sees_or_touches_what_is_anothers(bench):
         ("POST", "/v1/canvases", {**QUICK, "verb": "create", "image": {"video_id": name}}),
         ("POST", "/v1/canvases", {**QUICK, "image": {"file_id": file}}),
         ("POST", "/v1/canvases", {**QUICK, "folder_id": folder}),
-        ("POST", "/v1/plays", {"image": {"video_id": name}}),
+        ("POST", "/v1/plays", {"context": 4, "image": {"video_id": name}}),
         ("POST", f"/v1/videos/{own}", {"folder_id": folder}),
         ("POST", f"/v1/folders/{folder}", {"name": "theirs"}),
         ("DELETE", f"/v1/folders/{folder}", None),

@@ -19,6 +19,16 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 SILENT_S = 15.0
 """A comment is sent after so long, so that nothing in between takes the stream for dead."""
+EVENT_STREAM = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+            "required": ["event", "data"],
+        }
+    }
+}
+"""What a stream of events is in the OpenAPI document: each event by itself."""
 TRUST_S = 600.0
 """A stream ends after so long; the client begins anew, with its key looked at again."""
 
@@ -29,7 +39,7 @@ TRUST_S = 600.0
     responses={
         200: {
             "description": "Events `progress`, `preview` and at the end `done`; each carries JSON.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": EVENT_STREAM,
         }
     },
 )

@@ -27,7 +27,7 @@ from worldreel.app.server.asking import Asking, how_of
 from worldreel.app.server.bodies import Body, open_body
 from worldreel.app.server.callers import Owner
 from worldreel.app.server.canvas_shapes import Source
-from worldreel.app.server.events import TRUST_S, event
+from worldreel.app.server.events import EVENT_STREAM, TRUST_S, event
 from worldreel.app.server.playing import Play, Plays, PlaysFull, new_folder
 from worldreel.app.server.problems import ApiError, invalid, not_found
 from worldreel.app.server.service import Served, Service, in_thread
@@ -149,7 +149,7 @@ async def create_play(request: Request, owner: Owner, service: Served) -> Any:
         200: {
             "description": "Events `state`, `frame` (a webp in base64), and at the end `failed` "
             "or `stopped`; each carries JSON. Who is slow misses frames.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": EVENT_STREAM,
         }
     },
 )

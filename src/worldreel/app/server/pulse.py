@@ -3,16 +3,16 @@ videos are on their way (browsers open no more than six to a server)."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from worldreel.app.jobs.queue import Queue
 from worldreel.app.jobs.video import Video
 from worldreel.app.server.callers import Owner
-from worldreel.app.server.events import SILENT_S, TRUST_S, event, preview_url
+from worldreel.app.server.events import EVENT_STREAM, SILENT_S, TRUST_S, event, preview_url
 from worldreel.app.server.service import Served, Service, in_thread
 from worldreel.app.server.shapes import VideoObject
 
@@ -95,18 +95,25 @@ class Pulse:
         200: {
             "description": "Events `video`, `preview`, `done`, `deleted`, and `ready` after the "
             "first round; each carries JSON.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": EVENT_STREAM,
         }
     },
 )
-async def stream_all_events(request: Request, owner: Owner, service: Served) -> Any:
-    """Everything that happens to the owner's videos, for ten minutes; then come again."""
+async def stream_all_events(
+    request: Request,
+    owner: Owner,
+    service: Served,
+    seconds: Annotated[float, Query(gt=0, le=TRUST_S)] = TRUST_S,
+) -> Any:
+    """Everything that happens to the owner's videos, for so many seconds; then come again."""
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    stream = _stream(service, request.app.state.pulse, owner)
+    stream = _stream(service, request.app.state.pulse, owner, seconds)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(service: Service, pulse: Pulse, owner: str) -> AsyncIterator[str]:
+async def _stream(
+    service: Service, pulse: Pulse, owner: str, seconds: float = TRUST_S
+) -> AsyncIterator[str]:
     told = _Told(service)
     loop = asyncio.get_running_loop()
     began = spoke = loop.time()
@@ -114,7 +121,7 @@ async def _stream(service: Service, pulse: Pulse, owner: str) -> AsyncIterator[s
     try:
         number = await pulse.next(pulse.number)  # a reading that began with this owner
         is_ready = False
-        while loop.time() - began < TRUST_S:
+        while loop.time() - began < seconds:
             videos, queue = pulse.found(owner)
             async for line in told.news(videos, queue):
                 spoke = loop.time()
