@@ -101,7 +101,7 @@ def test_a_clip_becomes_a_loop_and_two_are_connected(bench, clip):
     assert roles == ["source", "second"]
 
 
-@pytest.mark.parametrize(("verb", "more"), [("edit", {}), ("upscale", {"size": "96x48"})])
+@pytest.mark.parametrize(("verb", "more"), [("edit", {}), ("upscale", {"size": "96x64"})])
 def test_strength_is_the_noise_at_which_the_clip_is_given(bench, clip, verb, more):
     body = {"verb": verb, "prompt": "snow", "source": {"video_id": clip["id"]}, **more, **HOW}
     (video,) = bench.make({**body, "strength": 0.6})
