@@ -1,15 +1,17 @@
 """The watermark: how often it is found after what happens to videos, and how often where it is not.
 
-    python -m benchmarks.watermark worn --size 256 --num-clips 120 --folder runs/watermark
-    python -m benchmarks.watermark worn --size 128 --num-clips 120 --folder runs/watermark
+    python -m benchmarks.watermark worn --size 256 --num-clips 100 --folder runs/watermark
+    python -m benchmarks.watermark worn --size 128 --num-clips 100 --folder runs/watermark
+    python -m benchmarks.watermark worn --clips FOLDER --num-clips 100 --folder runs/watermark
     python -m benchmarks.watermark clean --clips FOLDER FOLDER --folder runs/watermark
     python -m benchmarks.watermark cost --folder runs/watermark
     python -m benchmarks.watermark report --folder runs/watermark --json FILE
 
 *Worn*: clips of the simulated world (4 s, 12 frames per second; events, floors and cameras as they
-come, seeds that no training run has seen) are marked, each with a payload and a key of its own,
-and then encoded, cut, resized and so on. *Clean*: clips that nobody marked are searched for the
-mark, each with a key of its own, in every second frame; FOLDER holds video files or shards.
+come, seeds that no training run has seen), or video files, are marked, each with a payload and a
+key of its own, and then encoded, cut, resized and so on. *Clean*: clips that nobody marked are
+searched for the mark, each with a key of its own, in every second frame; FOLDER holds video files
+or shards.
 Every clip's figures go into a file at once, so that the same command goes on where it was stopped.
 """
 
@@ -158,26 +160,22 @@ def key_of(name: str) -> bytes:
 # measuring
 
 
-def measure_worn(folder: Path, size: int, num_clips: int, only: list[str]) -> None:
-    from worldreel.world.render import render_clip
-    from worldreel.world.sampling import sample_scene
-
-    log = Log(folder / f"worn-{size}.jsonl")
-    for index in range(num_clips):
-        todo = [name for name in only or WEAR if not log.has(f"{index} {name}")]
+def measure_worn(
+    log: "Log", clips: Iterator[tuple[int, Callable[[], Frames]]], only: list[str]
+) -> None:
+    for seed, load in clips:
+        todo = [name for name in only or WEAR if not log.has(f"{seed} {name}")]
         if not todo:
             continue
-        seed = FIRST_SEED + index
-        frames = render_clip(sample_scene(seed), height=size, width=size).frames
-        random = np.random.default_rng(seed)
-        payload = int(random.integers(2**32))
+        frames = load()
+        payload = int(np.random.default_rng(seed).integers(2**32))
         watermark = Watermark(key_of(str(seed)))
         marked = watermark.embed(frames, payload)
         for name in todo:
             worn = WEAR[name](marked, np.random.default_rng(seed))
             reading = watermark.detect(worn)
             log.add(
-                key=f"{index} {name}",
+                key=f"{seed} {name}",
                 name=name,
                 psnr_db=psnr_db(frames, marked),
                 found=reading.found,
@@ -185,6 +183,26 @@ def measure_worn(folder: Path, size: int, num_clips: int, only: list[str]) -> No
                 misread=reading.payload not in (None, payload),
                 log10_false_alarm=math.log10(max(reading.false_alarm, 1e-300)),
             )
+
+
+def simulated(size: int, num_clips: int) -> Iterator[tuple[int, Callable[[], Frames]]]:
+    """Seeds and clips of the world, drawn when asked for."""
+    from worldreel.world.render import render_clip
+    from worldreel.world.sampling import sample_scene
+
+    for seed in range(FIRST_SEED, FIRST_SEED + num_clips):
+        yield (
+            seed,
+            lambda seed=seed: render_clip(sample_scene(seed), height=size, width=size).frames,
+        )
+
+
+def from_files(folders: list[Path], num_clips: int) -> Iterator[tuple[int, Callable[[], Frames]]]:
+    """Video files, drawn by lot but always the same."""
+    paths = sorted(path for folder in folders for path in folder.glob("*.mp4"))
+    lots = np.random.default_rng(FIRST_SEED).permutation(len(paths))[:num_clips]
+    for number in lots.tolist():
+        yield FIRST_SEED + number, lambda path=paths[number]: read_video(path)
 
 
 def measure_clean(folder: Path, clips: list[Path], num_clips: int, flips: bool) -> None:
@@ -295,7 +313,7 @@ def report(folder: Path) -> dict[str, Any]:
         "false_alarm_rate": FALSE_ALARM,
         "hardware": describe_machine(),
     }
-    for size in (256, 128):
+    for size in (256, 128, "files"):
         lines = Log(folder / f"worn-{size}.jsonl").lines
         if lines:
             psnrs = [line["psnr_db"] for line in lines]
@@ -338,9 +356,9 @@ def wear(lines: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> None:
-    for size in (256, 128):
+    for size in (256, 128, "files"):
         if worn := result.get(f"worn_{size}"):
-            print(f"{size} px, PSNR {worn['psnr_db']}")
+            print(f"{size}: PSNR {worn['psnr_db']}")
             for name, row in worn["wear"].items():
                 bar = f"bar {row['bar']:.0%}: {row['met']}" if row["bar"] else ""
                 counts = f"found {row['found']}, read {row['read']}, misread {row['misread']}"
@@ -355,7 +373,7 @@ def main() -> None:
     parser.add_argument("what", choices=["worn", "clean", "cost", "report"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--num-clips", type=int, default=120)
+    parser.add_argument("--num-clips", type=int, default=100)
     parser.add_argument("--only", nargs="*", default=[], choices=list(WEAR))
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--flips", action="store_true", help="clean clips upside down too")
@@ -363,7 +381,11 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["SVT_LOG"] = "1"  # errors only
     if options.what == "worn":
-        measure_worn(options.folder, options.size, options.num_clips, options.only)
+        name = "files" if options.clips else options.size
+        clips = simulated(options.size, options.num_clips)
+        if options.clips:
+            clips = from_files(options.clips, options.num_clips)
+        measure_worn(Log(options.folder / f"worn-{name}.jsonl"), clips, options.only)
     elif options.what == "clean":
         measure_clean(options.folder, options.clips, options.num_clips, options.flips)
     elif options.what == "cost":

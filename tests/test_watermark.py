@@ -82,6 +82,15 @@ def test_a_marked_video_is_within_42_decibels(size, seed):
     assert psnr(frames, marked) >= 42
 
 
+def test_the_mark_is_within_42_decibels_for_every_key_and_payload():
+    """The mark of a mid-grey picture is what is added: elsewhere it is the same, or is clipped."""
+    random = np.random.default_rng(0)
+    grey = np.full((1, 96, 96, 3), 128, np.uint8)
+    for _ in range(200):
+        watermark = Watermark(random.bytes(32))
+        assert psnr(grey, watermark.embed(grey, int(random.integers(2**32)))) >= 42
+
+
 def test_red_and_green_stay_and_blue_does_not_wrap_round():
     dark_and_light = np.stack([np.zeros((64, 64, 3)), np.full((64, 64, 3), 255)]).astype(np.uint8)
     marked = MARK.embed(dark_and_light, PAYLOAD)
