@@ -38,6 +38,8 @@ ENDS = {
     "conv_out.bias": "conv_out.bias",
     "norm_out.gamma": "norm_out.weight",
 }
+MATRICES = ("qkv", "out", "shortcut")
+"""Convolutions over single positions."""
 OUTER = {"quant_conv": "encoder_out", "post_quant_conv": "decoder_in"}
 
 RULES: tuple[tuple[str, dict[str, str]], ...] = (
@@ -104,7 +106,7 @@ def from_diffusers(
         name = our_name(key, config)
         if key.endswith(".gamma"):
             tensor = tensor.flatten()
-        elif name.startswith(("encoder_out", "decoder_in")) or ".attention." in name:
+        elif name.startswith(("encoder_out", "decoder_in")) or name.rsplit(".", 2)[-2] in MATRICES:
             tensor = tensor.flatten(1) if tensor.ndim > 1 else tensor
         if name.startswith("encoder_out"):
             tensor = tensor[: config.latent_channels]
