@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from worldreel.core.errors import WorldreelError
-from worldreel.provenance.authority import Signing
+from worldreel.provenance.authority import SIGNING_USES, Signing
 from worldreel.provenance.envelope import head_sha256, is_untouched
 from worldreel.provenance.labels import CREATED
 
@@ -20,6 +20,8 @@ State = Literal["trusted", "valid", "invalid", "none"]
 SETTINGS_LABEL = "org.worldreel.making"
 TOUCHED = "worldreel.envelope.changed"
 """The reason where signatures hold, and bytes that they do not cover were changed."""
+OTHER_USES = ("1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9")
+"""Extended key usages of those who stamp times and who answer for certificates."""
 STEPS_MAX = 64
 TEXT_MAX = 300
 
@@ -207,7 +209,9 @@ def archive_ingredient(file: BinaryIO, mime: str, title: str, number: int) -> by
 def _context(anchors_pem: str) -> Any:
     import c2pa
 
-    trust = {"trust": {"trust_anchors": anchors_pem}} if anchors_pem else {}
+    trust = {"trust_config": "\n".join((*SIGNING_USES, *OTHER_USES))}
+    if anchors_pem:
+        trust["trust_anchors"] = anchors_pem
     return c2pa.Context.from_dict(
         {
             "version": 1,
@@ -218,7 +222,7 @@ def _context(anchors_pem: str) -> Any:
                 "ocsp_fetch": False,
             },
             "builder": {"thumbnail": {"enabled": False}},
-            **trust,
+            "trust": trust,
         }
     )
 

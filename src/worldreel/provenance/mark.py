@@ -7,6 +7,7 @@ credentials, is read back, and only then its name. Whatever fails on the way lea
 import hashlib
 import json
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -150,6 +151,15 @@ class Marker:
         with atomic_target(target) as part:
             self.mark_into(finished, part, mime, claim)
 
+    def try_out(self) -> None:
+        """Marks a small picture that nobody gets: raises at once what publishing would raise."""
+        from worldreel.media.sheet import save_image
+
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "plain.png"
+            save_image(plain, np.zeros((8, 8, 3), np.uint8))
+            self.mark(plain, Path(folder) / "marked.png", self.claim({}))
+
     def mark_into(self, finished: Path, part: Path, mime: str, claim: Claim) -> None:
         """The same into a file that has no name yet, which may be ``finished`` itself."""
         labels = Labels(
@@ -175,7 +185,7 @@ class Marker:
             raise MarkingFailed(
                 f"The content credentials of the new file are {read.state} "
                 f"({', '.join(read.reasons) or 'no reason given'}): it was not published.",
-                remedy="Check the certificate: it may have expired while worldreel ran.",
+                remedy="Check the certificate and its chain: they must be valid, and fit for C2PA.",
             )
         aigc = found.aigc or {}
         if aigc.get("ProduceID") != labels.content_id or found.source_type != labels.source_type:

@@ -163,6 +163,7 @@ class Serve:
             plays_max=self.plays_max,
             provenance=None if self.provenance is None else Path(self.provenance),
             policy=None if self.policy is None else Path(self.policy),
+            shared=not _is_loopback(self.host),
             threads=self.threads,
         )
 
@@ -194,7 +195,7 @@ def check_rules(settings: "Settings") -> None:
     from worldreel.app.jobs.marking import Marking
     from worldreel.app.policy.policy import load_policy
 
-    Marking(settings.data, settings.provenance).open()
+    Marking(settings.data, settings.provenance).open().try_out()
     load_policy(settings.policy)
 
 

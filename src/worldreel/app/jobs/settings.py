@@ -51,6 +51,8 @@ class Settings:
     """The operator's file of how videos are marked; None is the one in the data folder."""
     policy: Path | None = None
     """The operator's file of what may be asked for; None allows everything."""
+    shared: bool = False
+    """Whether others than this machine reach the server."""
     plays_max: int = 1
     """Worlds that run at the same time for those who play; each has a process of its own."""
     threads: int | None = field(default_factory=lambda: None)

@@ -133,14 +133,15 @@ class Policy:
         return None
 
 
-def load_policy(path: Path | None) -> Policy:
-    """The policy in a file; None allows everything.
+def load_policy(path: Path | None, *, shared: bool = False) -> Policy:
+    """The policy in a file; without one everything is allowed but, on a shared server, pictures
+    of people without their consent.
 
     Raises:
         UsageError: the file cannot be read, or says what it cannot say; the place is named.
     """
     if path is None:
-        return Policy()
+        return Policy(people_in_pictures="consent" if shared else "always")
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

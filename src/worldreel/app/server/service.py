@@ -85,7 +85,9 @@ class Service:
             workers=WorkerStore(database),
             metrics=Metrics(),
             consents=ConsentStore(database),
-            gate=Gate(policy=load_policy(settings.policy), database=database),
+            gate=Gate(
+                policy=load_policy(settings.policy, shared=settings.shared), database=database
+            ),
         )
 
     def slowness(self) -> float:
