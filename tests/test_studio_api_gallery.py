@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 
 import pytest
@@ -13,7 +14,8 @@ from worldreel.app.jobs.folder import PREVIEW
 from worldreel.app.jobs.store import insert
 from worldreel.app.jobs.sweeper import Sweeper
 from worldreel.app.jobs.video import Parent, new_id
-from worldreel.app.server import pulse
+from worldreel.app.server import pulls, pulse
+from worldreel.core.errors import WorldreelError
 
 WORDS = {"verb": "create", "prompt": "a red ball falls", "size": "64x32", "seconds": 0.5}
 QUICK = {**WORDS, "num_inference_steps": 1, "seed": 1}
@@ -311,3 +313,46 @@ def test_the_server_tells_what_it_is_and_models_what_they_can(bench):
     assert tiny["is_default"] and not tiny["official_sizes"] and models["sora-2"]["official_sizes"]
     assert tiny["size"]["multiple"] == [32, 32] and tiny["fps"] == 12
     assert tiny["takes"] == ["text", "first_frame", "last_frame", "clip"] and tiny["actions"] == []
+
+
+def test_an_open_model_is_fetched_while_the_server_runs(bench, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    come, asked = threading.Event(), threading.Event()
+
+    def pull(model, progress):
+        progress(1, 10, "download")
+        asked.set()
+        assert come.wait(60)
+        progress(10, 10, "check")
+        raise WorldreelError("The disk is too small.")
+
+    monkeypatch.setattr(pulls.hub, "pull", pull)
+    listed = bench.client.get("/v1/models", params={"all": True}).json()["data"]
+    far = [model["id"] for model in listed if not model["worldreel"]["installed"]]
+    assert far and all(model["worldreel"]["downloadable"] for model in listed if model["id"] in far)
+    path = f"/v1/models/{far[0]}/pull"
+    assert bench.client.get(path).json()["status"] == "none"
+    bob = bench.as_owner(bench.service.keys.add("bob"))
+    assert bob.post(path).json()["error"]["code"] == "admin_only"
+    assert bench.client.post(path).json()["status"] == "running"
+    assert asked.wait(60)
+    told = bob.get(path).json()
+    assert (told["status"], told["done_bytes"], told["total_bytes"]) == ("running", 1, 10)
+    come.set()
+    until(lambda: bench.client.get(path).json()["status"] == "failed")
+    assert bench.client.get(path).json()["error"] == "The disk is too small."
+    come.clear()
+    asked.clear()
+    bench.client.post(path)
+    assert asked.wait(60) and bench.client.delete(path).status_code == 200
+    come.set()
+    until(lambda: bench.client.get(path).json()["status"] == "cancelled")
+    assert bench.client.delete(path).json()["error"]["code"] == "no_pull"
+    assert bench.client.get("/v1/models/tiny/pull").status_code == 404
+
+
+def until(holds):
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -7,6 +7,8 @@ from worldreel.app.jobs.settings import Settings
 from worldreel.core.errors import UsageError
 from worldreel.weights.catalogue import describe, packaged_models
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.hub import find_pulled
+from worldreel.weights.open_models import OPEN_MODELS
 
 DATED = {
     "sora-2-2025-10-06": "sora-2",
@@ -28,9 +30,24 @@ class Offered:
     """Whether the official sizes and durations are served, whatever the model's own are."""
 
 
-@lru_cache
 def offered_models(settings: Settings) -> dict[str, Offered]:
-    """All names; raises WorldreelError where one of them names no model."""
+    """All names, those of open models that are here with them; raises WorldreelError where an
+    alias names no model."""
+    found = dict(_fixed(settings))
+    for name, model in OPEN_MODELS.items():
+        if name not in found and (pulled := find_pulled(model)) is not None:
+            found[name] = _pulled(name, pulled.folder)
+    return found
+
+
+@lru_cache
+def _pulled(name: str, folder: str) -> Offered:
+    return Offered(name, name, describe(name), is_alias=False)
+
+
+@lru_cache
+def _fixed(settings: Settings) -> dict[str, Offered]:
+    """The names that do not change while a server runs."""
     models = dict(settings.aliases)
     models |= {dated: models[name] for dated, name in DATED.items() if name in models}
     found = {

@@ -24,6 +24,7 @@ from worldreel.app.server import (
     plays,
     problems,
     provenance_checks,
+    pulls,
     pulse,
     signing_in,
     storyboards,
@@ -46,6 +47,7 @@ PARTS = (
     consents,
     files,
     plays,
+    pulls,
     pulse,
     signing_in,
     webhooks,
@@ -82,6 +84,7 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
     app.state.watch = Watch(service)
     app.state.pulse = pulse.Pulse(service)
     app.state.page = page.Page()
+    app.state.pulls = pulls.Pulls()
     app.state.plays = Plays(service.settings.plays_max)
     problems.add_handlers(app)
     if cors_origins:

@@ -1,13 +1,13 @@
 """Routes for those who run the server: models, estimates, health, readiness, metrics."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from worldreel.app.jobs.offered import Offered, default_model, offered_models
-from worldreel.app.jobs.stages import memory_of
+from worldreel.app.jobs.stages import PROCESS_BYTES, memory_of
 from worldreel.app.jobs.video import COMPLETED, FAILED, IN_PROGRESS, QUEUED
 from worldreel.app.machine import memory_size_bytes
 from worldreel.app.server.callers import Owner
@@ -27,6 +27,7 @@ from worldreel.app.server.shapes import (
 from worldreel.app.server.videos import estimate_video
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.open_models import OPEN_MODELS, OpenModel
 
 router = APIRouter()
 
@@ -113,10 +114,17 @@ def metrics(service: Served) -> Any:
 
 
 @router.get("/v1/models", response_model=ModelList, tags=["models"])
-def list_models(owner: Owner, service: Served) -> Any:
-    """The names that can be asked for, and what serves them."""
+def list_models(owner: Owner, service: Served, all: Annotated[bool | None, Query()] = None) -> Any:
+    """The names that can be asked for, and what serves them.
+
+    With ``all``, also the open models that could be fetched to this machine.
+    """
     models = offered_models(service.settings)
-    return ModelList(data=[_model(service, models[name]) for name in sorted(models)])
+    found = [_model(service, models[name]) for name in sorted(models)]
+    if all:
+        missing = [model for name, model in OPEN_MODELS.items() if name not in models]
+        found += [_far(service, model) for model in missing]
+    return ModelList(data=found)
 
 
 @router.get("/v1/models/{model}", response_model=ModelObject, tags=["models"])
@@ -136,9 +144,18 @@ router.post(
 )(estimate_video)
 
 
-def _model(service: Service, offered: Offered) -> ModelObject:
+def _far(service: Service, model: OpenModel) -> ModelObject:
+    """An open model that is not on this machine."""
+    offered = Offered(model.name, model.name, model.description, is_alias=False)
+    return _model(service, offered, installed=False)
+
+
+def _model(service: Service, offered: Offered, *, installed: bool = True) -> ModelObject:
     description = offered.description
-    memory_bytes = memory_of(description)
+    memory_bytes, disk_bytes = memory_of(description), description.size_bytes
+    if (model := OPEN_MODELS.get(description.name)) is not None:
+        memory_bytes = int(model.memory_bytes + PROCESS_BYTES)
+        disk_bytes = int(model.download_bytes)
     across, down = description.size_multiple
     return ModelObject(
         id=offered.name,
@@ -164,10 +181,11 @@ def _model(service: Service, offered: Offered) -> ModelObject:
                 guidance_scale=description.sampling.guidance_scale,
             ),
             official_sizes=offered.is_alias,
-            installed=True,
+            installed=installed,
+            downloadable=description.name in OPEN_MODELS,
             is_default=offered.name == default_model(service.settings),
             memory_bytes=memory_bytes,
-            disk_bytes=description.size_bytes,
+            disk_bytes=disk_bytes,
             fits=memory_bytes <= memory_size_bytes(),
             plays=_plays(description),
             actions=[],

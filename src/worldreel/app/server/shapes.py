@@ -345,7 +345,8 @@ class ModelFacts(BaseModel):
     """An SPDX identifier."""
     summary: str
     takes: list[str]
-    """Out of text, first_frame, last_frame, clip and mask."""
+    """Out of text, first_frame, last_frame, clip and mask; what can be done while it is played
+    is in ``actions``."""
     fps: int
     """It makes this rate, or this divided by a whole number."""
     size: SizeFacts
@@ -354,6 +355,9 @@ class ModelFacts(BaseModel):
     official_sizes: bool
     """Whether this name takes the official sizes and durations, and no others."""
     installed: bool
+    """Whether its weights are on the server's machine."""
+    downloadable: bool
+    """Whether ``POST /v1/models/{id}/pull`` can fetch it."""
     is_default: bool
     memory_bytes: int
     disk_bytes: int
