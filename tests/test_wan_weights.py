@@ -241,3 +241,17 @@ def test_a_models_needs_are_no_obstacle_to_an_estimate():
 
     plan = Estimate(model="wan2.1-flf2v-14b-720p", size="832x480").plan()
     assert plan.num_evaluations == 100 and plan.num_latent_frames == 21
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_read_with_those_that_do():
+    from worldreel.weights.fit import check_memory
+
+    large = OPEN_MODELS["wan2.1-t2v-14b"].description
+    device = torch.device("cpu")
+    check_memory(large, torch.bfloat16, device, free=lambda device: 48 * 10**9)
+    with pytest.raises(WorldreelError, match=r"needs 41\.2 GB") as caught:
+        check_memory(large, torch.bfloat16, device, free=lambda device: 20 * 10**9)
+    assert "Models that fit: wan2.1-t2v-1.3b." in caught.value.remedy
+    with pytest.raises(WorldreelError) as caught:
+        check_memory(large, torch.bfloat16, device, free=lambda device: 10**9)
+    assert "No open model fits" in caught.value.remedy

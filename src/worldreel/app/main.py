@@ -157,8 +157,12 @@ def _explanation(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         what, remedy = DISK_ERRORS[error.errno]
         return f"Error: {what}{f': {error.filename}' if error.filename else ''}.\n{remedy}"
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        return "Error: Not enough memory.\nAsk for less at a time, or close other programs."
+    is_full = isinstance(error, MemoryError) or "CUDA out of memory" in str(error)
+    if is_full or "can't allocate memory" in str(error):
+        return (
+            "Error: Not enough memory.\nAsk for less at a time (`worldreel estimate` says what a "
+            "size and duration take), or close other programs."
+        )
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("worldreel"):
         return (
             f"Error: The Python package {error.name!r} is missing.\n"

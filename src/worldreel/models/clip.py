@@ -128,4 +128,5 @@ def _network(shape: dict[str, Any], tensors: Tensors, dtype: torch.dtype) -> nn.
                 remedy="Get the model's folder again.",
             )
     network.load_state_dict({name: tensor for name, tensor in found.items() if tensor is not None})
-    return network.to(dtype).eval().requires_grad_(False)
+    network.to(dtype)  # pyright: ignore[reportArgumentType]  (its stub hides torch's)
+    return network.eval().requires_grad_(False)

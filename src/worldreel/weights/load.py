@@ -20,6 +20,7 @@ from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.weights.catalogue import check_model, describe, find_model
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.fit import check_memory
 from worldreel.weights.load_pipeline import (
     FLOAT32_MODULES,
     load_pipeline_autoencoder,
@@ -116,6 +117,7 @@ def load_model(
 def _load_pipeline(
     folder: Path, description: ModelDescription, dtype: torch.dtype, device: torch.device
 ) -> LoadedModel:
+    check_memory(description, dtype, device)
     transformer = load_pipeline_transformer(folder, description, dtype).to(device)
     make_ready(transformer)
     return LoadedModel(

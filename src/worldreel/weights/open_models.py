@@ -148,7 +148,7 @@ def _model(
             needs=needs,
             vocabulary="open",
             fps=fps,
-            size=Sizes(default=size, min=2 * side, max=1280, trained=(size, size[::-1])),
+            size=Sizes(default=size, min=2 * side, max=1280, trained=(size, (size[1], size[0]))),
             seconds=Durations(default=seconds, max=seconds),
             sampling=Sampling(
                 num_inference_steps=steps,

@@ -115,7 +115,7 @@ def _gpus() -> list[dict]:
 
 def _table(models: list[Listed]) -> list[str]:
     heads = ("name", "licence", "download", "on the device", "in all", "here", "fits", "takes")
-    rows = [heads]
+    rows: list[tuple[str, ...]] = [heads]
     for model in models:
         download = f"{model.download_bytes / GB:.0f} GB" if model.download_bytes else "-"
         rows.append(
