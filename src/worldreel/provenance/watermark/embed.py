@@ -1,13 +1,15 @@
 """Marking: the pattern is added to the blue of each frame."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.code import encode
 from worldreel.provenance.watermark.pattern import Pattern
 
-STRENGTH = 3.35
-"""Root mean square of what is added to blue, in 256ths: 42.5 dB over the three colours.
+PSNR_DB = 42.1
+"""How little a frame is changed, over its three colours.
 
 The eye sees fine differences of blue against yellow ten times worse than those of brightness,
 and a video's colour planes hold little of the picture itself, so that the same strength is both
@@ -27,8 +29,12 @@ class Embedder:
     def __init__(
         self, pattern: Pattern, height: int, width: int, payload: int, num_bits: int
     ) -> None:
-        drawn = STRENGTH * pattern.draw(encode(payload, num_bits), height, width)
-        self._added = np.rint(drawn).astype(np.int16)
+        drawn = pattern.draw(encode(payload, num_bits), height, width)
+        allowed = 3 * 255**2 / 10 ** (PSNR_DB / 10)  # all of it goes to one colour of three
+        strength = math.sqrt(allowed)
+        while np.mean(np.rint(strength * drawn) ** 2) > allowed:  # rounding may add to it
+            strength *= 0.995
+        self._added = np.rint(strength * drawn).astype(np.int16)
 
     def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The next frames, marked: uint8 ``t h w 3`` in and out, sRGB."""

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.code import NUM_CODED
 
-LOWEST, HIGHEST = 5.0, 16.0
+LOWEST, HIGHEST = 5.0, 13.0
 """Cycles in a period. Below, the picture itself is strong; above, encoders remove the mark."""
 SYNC_SHARE = 0.5
 """Of the waves that carry no message."""
 MAX_K = int(HIGHEST)
-PEAK = 1.8
+PEAK = 2.5
 """Standard deviations at which the pattern is cut: its few high peaks are what is seen first."""
 
 
