@@ -11,6 +11,7 @@ from worldreel.core.errors import WorldreelError
 from worldreel.core.progress import Progress, silent
 from worldreel.evaluate.tracker import find, lab, segment
 from worldreel.models.autoencoder import Autoencoder
+from worldreel.models.causal_autoencoder import CausalAutoencoder
 from worldreel.world.render import render_clip
 from worldreel.world.sampling import sample_scene
 
@@ -77,7 +78,9 @@ def missed(figures: AutoencoderFigures) -> list[str]:
     return rows
 
 
-def round_trip(autoencoder: Autoencoder, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def round_trip(
+    autoencoder: Autoencoder | CausalAutoencoder, frames: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """Frames uint8 ``t h w 3`` through the autoencoder and back."""
     video = torch.from_numpy(frames.astype(np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -87,7 +90,11 @@ def round_trip(autoencoder: Autoencoder, frames: NDArray[np.uint8]) -> NDArray[n
 
 
 def evaluate_autoencoder(
-    autoencoder: Autoencoder, *, num_clips: int = 32, seed: int = 0, progress: Progress = silent
+    autoencoder: Autoencoder | CausalAutoencoder,
+    *,
+    num_clips: int = 32,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> AutoencoderFigures:
     """Measure the round trip on ``num_clips`` clips, half of them of held-out combinations.
 
