@@ -48,8 +48,8 @@ export function useSigning() {
     leave: async () => {
       await ask("DELETE", "/v1/session");
       keepCsrfToken(null);
-      client.clear();
       client.setQueryData(["session"], null);
+      client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
     },
     /** What the page knew is gone: a cookie that has expired, a key that was revoked. */
     lost: () => client.setQueryData(["session"], null),

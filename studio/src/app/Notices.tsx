@@ -10,11 +10,15 @@ const PROBLEM_MS = 12_000;
 
 /** Where short messages come up; everything within can tell some. */
 export function Notices({ children }: { children: ReactNode }) {
+  const t = useWords();
   return (
     <Toast.Provider timeout={SHOWN_MS} limit={3}>
       {children}
       <Toast.Portal>
-        <Toast.Viewport className="pointer-events-none fixed inset-x-4 top-4 z-60 mx-auto grid max-w-md gap-2 sm:right-6 sm:left-auto sm:w-96">
+        <Toast.Viewport
+          aria-label={t("notices")}
+          className="pointer-events-none fixed inset-x-4 top-4 z-60 mx-auto grid max-w-md gap-2 sm:right-6 sm:left-auto sm:w-96"
+        >
           <Shown />
         </Toast.Viewport>
       </Toast.Portal>

@@ -17,8 +17,9 @@ export function Cost({
   const problem = problemOf(estimate.error);
   const cost = estimate.data;
   let said = "";
-  if (asked && problem) said = explain(problem);
-  else if (asked && cost) {
+  // that the server is gone is said once, above everything
+  if (asked && problem && !problem.gone) said = explain(problem);
+  else if (asked && cost && !problem) {
     const parts = [
       t("cost.time", { span: numbers.span(cost.done_seconds) }),
       numbers.bytes(cost.memory_bytes),

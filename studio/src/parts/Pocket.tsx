@@ -13,10 +13,8 @@ export function Pocket({
 }) {
   return (
     <Popover.Root>
-      <Popover.Trigger
-        aria-label={typeof shown === "string" && shown !== label ? `${label}: ${shown}` : label}
-        className="inline-flex min-h-8 items-center gap-1.5 rounded-full px-3 text-small text-soft tabular-nums transition-colors hocus:bg-lift hocus:text-ink"
-      >
+      <Popover.Trigger className="inline-flex min-h-8 items-center gap-1.5 rounded-full px-3 text-small text-soft tabular-nums transition-colors hocus:bg-lift hocus:text-ink">
+        {shown !== label && <span className="sr-only">{label}: </span>}
         {shown}
       </Popover.Trigger>
       <Popover.Portal>

@@ -52,7 +52,7 @@ export function Keys() {
         {keys?.map((key) => (
           <li key={key.id} className="flex items-center gap-3 rounded-xl px-2 py-1 hover:bg-wall">
             <span className={key.revoked_at ? "text-faint line-through" : ""}>{key.owner}</span>
-            <span className="timecode text-faint">{key.hint}</span>
+            <code className="timecode text-faint">{key.hint}</code>
             {key.admin && <span className="text-small text-lamp-ink">{t("keys.admin")}</span>}
             <span className="timecode ml-auto text-faint max-sm:hidden">
               {numbers.when(key.created_at)}

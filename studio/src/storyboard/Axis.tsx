@@ -141,12 +141,6 @@ export function Axis({
                 data-card={at}
                 aria-pressed={card.key === chosen}
                 tabIndex={card.key === chosen ? 0 : -1}
-                aria-label={t("board.card", {
-                  n: at + 1,
-                  from: timecode(start),
-                  seconds: card.seconds.toFixed(2),
-                  prompt: card.prompt || t("board.empty"),
-                })}
                 onPointerDown={(event) =>
                   take(event, { kind: "card", key: card.key, from_x: event.clientX, moved: false })
                 }
@@ -155,10 +149,15 @@ export function Axis({
               >
                 <CardPicture card={card} />
                 <span className="absolute inset-x-0 bottom-0 bg-card/90 px-2.5 py-1.5">
+                  <span className="sr-only">
+                    {t("board.card", { n: at + 1, from: timecode(start) })}
+                  </span>
                   <span className="script line-clamp-2 text-small">
                     {card.prompt || t("board.empty")}
                   </span>
-                  <span className="timecode text-faint">{card.seconds.toFixed(2)} s</span>
+                  <span className="timecode text-faint">
+                    {t("span.s", { n: card.seconds.toFixed(2) })}
+                  </span>
                 </span>
               </button>
               {at > 0 && (

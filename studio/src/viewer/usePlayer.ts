@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useState } from "react";
+import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
 import { useStored } from "../app/stored";
 
 export const SPEEDS = [0.25, 0.5, 1, 1.5, 2] as const;
@@ -23,6 +23,8 @@ export function usePlayer(
   count: number,
 ): Controls {
   const [frame, setFrame] = useState(0);
+  // what was asked for last: keys may come faster than the page is drawn
+  const now = useRef(0);
   const [playing, setPlaying] = useState(false);
   const [loop, setLoop] = useStored("loop", true);
   const [speed, setSpeed] = useStored("speed", 1);
@@ -34,8 +36,11 @@ export function usePlayer(
     let asked = 0;
     const look = () => {
       asked = element.requestVideoFrameCallback((_, shown) => {
-        setFrame(Math.min(last, Math.floor(shown.mediaTime * fps + 0.01)));
         look();
+        // a frame from before a jump says nothing of where one is
+        if (element.seeking) return;
+        now.current = Math.min(last, Math.floor(shown.mediaTime * fps + 0.01));
+        setFrame(now.current);
       });
     };
     const onPlay = () => setPlaying(true);
@@ -66,6 +71,7 @@ export function usePlayer(
       element.pause();
       // the middle of a frame: its edge may belong to the one before
       element.currentTime = (at + 0.5) / fps;
+      now.current = at;
       setFrame(at);
     },
     [video, fps, last],
@@ -75,7 +81,7 @@ export function usePlayer(
     if (element?.paused) element.play().catch(() => setPlaying(false));
     else element?.pause();
   }, [video]);
-  const step = useCallback((by: number) => show(frame + by), [show, frame]);
+  const step = useCallback((by: number) => show(now.current + by), [show]);
   return { frame, last, playing, loop, speed, toggle, show, step, setLoop, setSpeed };
 }
 
