@@ -246,7 +246,9 @@ class Page:
     """A page that follows the events of its owner."""
 
     def __init__(self, bench, owner="alice"):
-        self._stream = pulse._stream(bench.service, bench.app.state.pulse, owner)
+        self._stream = pulse._stream(
+            bench.service, bench.app.state.pulse, owner, bench.app.state.stopping
+        )
 
     async def until(self, wanted):
         """Every event up to the first of a name."""
@@ -294,7 +296,8 @@ def test_one_stream_tells_of_all_of_an_owners_videos(bench):
         assert (done["id"], done["error"]["code"]) == (first, "cancelled")
         newer = bench.client.post("/v1/canvases", json=QUICK).json()["data"][0]["id"]
         assert (await page.until("video"))[-1][1]["id"] == newer
-        await page._stream.aclose()
+        bench.app.state.stopping.set()
+        assert [text async for text in page._stream] == []
         assert not bench.app.state.pulse._owners
 
     asyncio.run(follow())

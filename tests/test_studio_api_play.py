@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ class Watcher:
     """Somebody who follows a world, one event after the other."""
 
     def __init__(self, play):
-        self._stream = plays._frames(play)
+        self._stream = plays._frames(play, threading.Event())
 
     async def until(self, wanted):
         """Events up to the first that is wanted."""

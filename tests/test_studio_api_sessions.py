@@ -1,9 +1,13 @@
 """Who may ask: browsers with a session, pages of other servers, keys that make keys."""
 
+import re
+import signal
 import time
 
+import httpx2
 import pytest
 import sqlalchemy as sa
+from tests.live_server import live_server
 from tests.studio_bench import KEY, StudioBench
 
 from worldreel.app.jobs import tables
@@ -182,3 +186,26 @@ def test_the_page_may_run_nothing_but_its_own_scripts(bench, tmp_path):
         answer = anyone.get(name)
         assert answer.status_code in (404, 200) and "root:" not in answer.text
     assert code_of(anyone.get("/nothing"), 404) == "unknown_url"
+
+
+# the first minute
+
+
+def test_the_printed_address_opens_signed_in_and_a_page_does_not_hold_up_the_end(tmp_path):
+    with live_server(tmp_path / "data", workers=0) as server:
+        assert server.process.stdout is not None
+        line = server.process.stdout.readline().decode()
+        found = re.search(r"(http://127\.0\.0\.1:\d+/)#token=(once-\S+)$", line.strip())
+        assert found is not None, line
+        url, token = found.groups()
+        assert url == f"{server.url}/"
+        with httpx2.Client(base_url=server.url, timeout=60) as browser:
+            assert browser.get("/").headers["content-security-policy"]
+            signed = browser.post("/v1/session", headers={"authorization": f"Bearer {token}"})
+            assert signed.status_code == 200 and signed.json()["owner"] == "default"
+            with browser.stream("GET", "/v1/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines) == "event: ready"
+                server.process.send_signal(signal.SIGTERM)
+                assert [line for line in lines if line.startswith("event: ")] == []
+        assert server.process.wait(60) == 0

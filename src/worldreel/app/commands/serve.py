@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -141,7 +142,7 @@ class Serve:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises again what it was stopped by; the workers are still to be stopped then
             signal.signal(number, lambda number, frame: None)
-        uvicorn.Server(config).run(sockets=[listener])
+        stoppable(uvicorn.Server(config), app.state.stopping).run(sockets=[listener])
 
     def _settings(self) -> "Settings":
         from worldreel.app.jobs.settings import MIB, Settings
@@ -184,6 +185,18 @@ class Serve:
         if self.threads is not None:
             words["--threads"] = str(self.threads)
         return [word for pair in words.items() for word in pair]
+
+
+def stoppable(server: Any, stopping: threading.Event) -> Any:
+    """A uvicorn server that tells its streams to end when it is asked to: it waits for them."""
+    handle_exit = server.handle_exit
+
+    def told(number: int, frame: Any) -> None:
+        stopping.set()
+        handle_exit(number, frame)
+
+    server.handle_exit = told
+    return server
 
 
 def check_rules(settings: "Settings") -> None:

@@ -12,7 +12,7 @@ from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.settings import HOUR_S
 from worldreel.app.jobs.store import IS_KEPT
 from worldreel.app.jobs.tables import folders, parents, videos
-from worldreel.app.jobs.video import ENDED, Video, new_id
+from worldreel.app.jobs.video import ENDED, IN_PROGRESS, QUEUED, Video, new_id
 
 GRACE_HOURS = 24
 """What was kept and is no longer does not go at once, however old it is."""
@@ -124,8 +124,15 @@ class Gallery:
     def lively(self, owners: Sequence[str], known: Sequence[str], since: int) -> list[Video]:
         """Videos of owners that have not ended, that are known already, or that are newer than
         ``since``, the highest ``seq`` that was seen."""
-        where = sa.or_(videos.c.status.notin_(ENDED), videos.c.id.in_(known), videos.c.seq > since)
-        query = sa.select(videos).where(videos.c.owner.in_(owners), where).order_by(videos.c.seq)
+        # three parts, each by an index of its own: together they would read all that there is
+        parts = (
+            videos.c.status.in_((QUEUED, IN_PROGRESS)),
+            videos.c.id.in_(known),
+            videos.c.seq > since,
+        )
+        wanted = sa.union_all(*(sa.select(videos.c.seq).where(part) for part in parts))
+        query = sa.select(videos).where(videos.c.seq.in_(wanted), videos.c.owner.in_(owners))
+        query = query.order_by(videos.c.seq)
         with self.database.read() as connection:
             return [Video(**row._mapping) for row in connection.execute(query)]
 

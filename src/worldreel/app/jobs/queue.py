@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.tables import videos
-from worldreel.app.jobs.video import ENDED, QUEUED
+from worldreel.app.jobs.video import IN_PROGRESS, QUEUED
 
 TRUSTED_PERCENT = 15
 """From here on the time that was taken tells more of what is left than the reckoning does."""
@@ -48,7 +48,7 @@ def read_queue(database: Database, workers: int) -> Queue:
     columns = (videos.c.id, videos.c.status, videos.c.cost_s, videos.c.progress)
     query = sa.select(*columns, videos.c.started_at).order_by(videos.c.seq)
     with database.read() as connection:
-        rows = connection.execute(query.where(videos.c.status.notin_(ENDED))).all()
+        rows = connection.execute(query.where(videos.c.status.in_((QUEUED, IN_PROGRESS)))).all()
     now, work_s, position = time.time(), 0.0, 0
     places: dict[str, Place] = {}
     for row in sorted(rows, key=lambda row: row.status == QUEUED):

@@ -1,6 +1,7 @@
 """The application: routes, caps, metrics and what runs beside them."""
 
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -84,6 +85,7 @@ def make_app(service: Service, *, cors_origins: Sequence[str] = (), posts: bool 
     app.state.watch = Watch(service)
     app.state.pulse = pulse.Pulse(service)
     app.state.page = page.Page()
+    app.state.stopping = threading.Event()
     app.state.pulls = pulls.Pulls()
     app.state.plays = Plays(service.settings.plays_max)
     problems.add_handlers(app)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -52,7 +53,7 @@ async def stream_events(video_id: str, request: Request, owner: Owner, service: 
         raise not_found("video", video_id, "video_id")
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     watch: Watch = request.app.state.watch
-    stream = _stream(service, watch, video)
+    stream = _stream(service, watch, video, request.app.state.stopping)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
@@ -73,14 +74,16 @@ def download_preview(video_id: str, owner: Owner, service: Served) -> Any:
     return Response(picture, media_type="image/webp", headers={"cache-control": "no-store"})
 
 
-async def _stream(service: Service, watch: Watch, video: Video) -> AsyncIterator[str]:
+async def _stream(
+    service: Service, watch: Watch, video: Video, stopping: threading.Event
+) -> AsyncIterator[str]:
     told: tuple[Any, ...] = ()
     previews = 0
     waited_s = total_s = 0.0
     latest: Video | None = video
     await watch.follow(video.id)
     try:
-        while latest is not None and total_s < TRUST_S:
+        while latest is not None and total_s < TRUST_S and not stopping.is_set():
             state = (latest.status, latest.progress, latest.stage)
             if state != told:
                 told, waited_s = state, 0.0

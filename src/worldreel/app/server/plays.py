@@ -7,6 +7,7 @@ for with the same keys and sessions as everything else; what is said is one smal
 import base64
 import json
 import shutil
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +158,8 @@ def stream_frames(play_id: str, request: Request, owner: Owner) -> Any:
     """The world as it is seen, frame by frame; it stands still while nobody follows."""
     play = _find(request, owner, play_id)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(_frames(play), media_type="text/event-stream", headers=headers)
+    stream = _frames(play, request.app.state.stopping)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 @router.post("/{play_id}/say", response_model=PlaySaid, openapi_extra={"x-body": "SayToPlay"})
@@ -199,10 +201,10 @@ def delete_play(play_id: str, request: Request, owner: Owner) -> Any:
     return PlayDeleted(id=play_id)
 
 
-async def _frames(play: Play) -> AsyncIterator[str]:
+async def _frames(play: Play, stopping: threading.Event) -> AsyncIterator[str]:
     number, silent_s = -1, 0.0
     with play.watching():
-        while silent_s < TRUST_S:
+        while silent_s < TRUST_S and not stopping.is_set():
             shown = await in_thread(play.next, number, WAIT_S)
             if shown is None:
                 silent_s += WAIT_S

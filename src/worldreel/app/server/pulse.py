@@ -2,10 +2,14 @@
 videos are on their way (browsers open no more than six to a server)."""
 
 import asyncio
+import contextlib
+import logging
+import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
@@ -19,6 +23,9 @@ from worldreel.app.server.shapes import VideoObject
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 ROUND_S = 0.25
+PATIENCE_S = 1.0
+
+log = logging.getLogger("worldreel.server")
 
 
 class Pulse:
@@ -56,10 +63,15 @@ class Pulse:
         return self._round
 
     async def next(self, after: int) -> int:
-        """Waits for a reading that is newer than ``after``; returns its number."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._round > after)
-            return self._round
+        """Waits a while for a reading newer than ``after``; returns the number of the last."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S), self._changed:
+                await self._changed.wait_for(lambda: self._round > after)
+        return self._round
+
+    def knows(self, owner: str) -> bool:
+        """Whether there was a reading with the owner's videos."""
+        return owner in self._found
 
     def found(self, owner: str) -> tuple[dict[str, Video], Queue]:
         """The owner's videos that have not ended or did so a moment ago, and the queue."""
@@ -69,7 +81,12 @@ class Pulse:
         while self._owners:
             owners = list(self._owners)
             known = [name for owner in owners for name in self._known.get(owner, ())]
-            rows, queue = await run_in_threadpool(self._look, owners, known, self._since)
+            try:
+                rows, queue = await run_in_threadpool(self._look, owners, known, self._since)
+            except DBAPIError as error:  # it may come back: pages keep what they know
+                log.warning("events: %s", str(error.orig).splitlines()[0])
+                await asyncio.sleep(PATIENCE_S)
+                continue
             found: dict[str, dict[str, Video]] = {owner: {} for owner in owners}
             for row in rows:
                 found[row.owner][row.id] = row
@@ -107,21 +124,28 @@ async def stream_all_events(
 ) -> Any:
     """Everything that happens to the owner's videos, for so many seconds; then come again."""
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    stream = _stream(service, request.app.state.pulse, owner, seconds)
+    state = request.app.state
+    stream = _stream(service, state.pulse, owner, state.stopping, seconds)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(
-    service: Service, pulse: Pulse, owner: str, seconds: float = TRUST_S
+    service: Service,
+    pulse: Pulse,
+    owner: str,
+    stopping: threading.Event,
+    seconds: float = TRUST_S,
 ) -> AsyncIterator[str]:
     told = _Told(service)
     loop = asyncio.get_running_loop()
     began = spoke = loop.time()
     await pulse.follow(owner)
     try:
-        number = await pulse.next(pulse.number)  # a reading that began with this owner
+        number = pulse.number
+        while not pulse.knows(owner) and not stopping.is_set():
+            number = await pulse.next(number)
         is_ready = False
-        while loop.time() - began < seconds:
+        while loop.time() - began < seconds and not stopping.is_set():
             videos, queue = pulse.found(owner)
             async for line in told.news(videos, queue):
                 spoke = loop.time()
