@@ -39,7 +39,7 @@ from PIL import Image
 from worldreel.app.machine import describe_machine
 from worldreel.media.read import read_video
 from worldreel.media.write import VideoWriter
-from worldreel.provenance.watermark import FALSE_ALARM, Watermark
+from worldreel.provenance.watermark import FALSE_ALARM, PSNR_DB, Watermark
 
 Frames = NDArray[np.uint8]
 FPS = 12
@@ -161,7 +161,10 @@ def key_of(name: str) -> bytes:
 
 
 def measure_worn(
-    log: "Log", clips: Iterator[tuple[int, Callable[[], Frames]]], only: list[str]
+    log: "Log",
+    clips: Iterator[tuple[int, Callable[[], Frames]]],
+    only: list[str],
+    strength_db: float,
 ) -> None:
     for seed, load in clips:
         todo = [name for name in only or WEAR if not log.has(f"{seed} {name}")]
@@ -169,7 +172,7 @@ def measure_worn(
             continue
         frames = load()
         payload = int(np.random.default_rng(seed).integers(2**32))
-        watermark = Watermark(key_of(str(seed)))
+        watermark = Watermark(key_of(str(seed)), psnr_db=strength_db)
         marked = watermark.embed(frames, payload)
         for name in todo:
             worn = WEAR[name](marked, np.random.default_rng(seed))
@@ -376,6 +379,7 @@ def main() -> None:
     parser.add_argument("--num-clips", type=int, default=100)
     parser.add_argument("--only", nargs="*", default=[], choices=list(WEAR))
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
+    parser.add_argument("--psnr-db", type=float, default=PSNR_DB)
     parser.add_argument("--flips", action="store_true", help="clean clips upside down too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -385,7 +389,8 @@ def main() -> None:
         clips = simulated(options.size, options.num_clips)
         if options.clips:
             clips = from_files(options.clips, options.num_clips)
-        measure_worn(Log(options.folder / f"worn-{name}.jsonl"), clips, options.only)
+        log = Log(options.folder / f"worn-{name}.jsonl")
+        measure_worn(log, clips, options.only, options.psnr_db)
     elif options.what == "clean":
         measure_clean(options.folder, options.clips, options.num_clips, options.flips)
     elif options.what == "cost":

@@ -91,6 +91,13 @@ def test_the_mark_is_within_42_decibels_for_every_key_and_payload():
         assert psnr(grey, watermark.embed(grey, int(random.integers(2**32)))) >= 42
 
 
+def test_a_fainter_mark_is_fainter_and_still_read():
+    frames = scene(0)
+    marked = Watermark(KEY, psnr_db=46).embed(frames, PAYLOAD)
+    assert 46 <= psnr(frames, marked) < 48
+    assert MARK.detect(marked).payload == PAYLOAD
+
+
 def test_red_and_green_stay_and_blue_does_not_wrap_round():
     dark_and_light = np.stack([np.zeros((64, 64, 3)), np.full((64, 64, 3), 255)]).astype(np.uint8)
     marked = MARK.embed(dark_and_light, PAYLOAD)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.provenance.watermark.detect import FALSE_ALARM, Reading, detect
-from worldreel.provenance.watermark.embed import Embedder
+from worldreel.provenance.watermark.embed import PSNR_DB, Embedder
 from worldreel.provenance.watermark.pattern import Pattern
 from worldreel.provenance.watermark.residual import Frames
 
-__all__ = ["FALSE_ALARM", "Embedder", "Reading", "Watermark", "capacity"]
+__all__ = ["FALSE_ALARM", "PSNR_DB", "Embedder", "Reading", "Watermark", "capacity"]
 
 NUM_BITS = 32
 SMALLEST_SIDE = 64
@@ -29,11 +29,15 @@ class Watermark:
 
     Args:
         key: at least 16 secret bytes.
+        psnr_db: how little a frame is changed. Marks that are fainter than the default are seen
+            even less, and survive hard encoding less often (docs/watermark.md has the figures).
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, psnr_db: float = PSNR_DB) -> None:
         assert len(key) >= 16, f"a key of {len(key)} bytes can be guessed"
+        assert 36 <= psnr_db <= 52, f"{psnr_db} dB is seen by all, or found by nobody"
         self._pattern = Pattern(key)
+        self._psnr_db = psnr_db
 
     def embedder(self, height: int, width: int, payload: int) -> Embedder:
         """Marks the frames of one video as they come.
@@ -42,7 +46,8 @@ class Watermark:
             height: of the frames, pixels. width: pixels.
             payload: a number of ``capacity(height, width)`` bits.
         """
-        return Embedder(self._pattern, height, width, payload, capacity(height, width))
+        num_bits = capacity(height, width)
+        return Embedder(self._pattern, height, width, payload, num_bits, self._psnr_db)
 
     def embed(self, frames: NDArray[np.uint8], payload: int) -> NDArray[np.uint8]:
         """The frames, marked: uint8 ``t h w 3`` in and out, sRGB."""

@@ -24,13 +24,20 @@ class Embedder:
         pattern: of the key.
         height: of the frames. width: of the frames.
         payload: what the mark says. num_bits: its length.
+        psnr_db: how little a frame is changed.
     """
 
     def __init__(
-        self, pattern: Pattern, height: int, width: int, payload: int, num_bits: int
+        self,
+        pattern: Pattern,
+        height: int,
+        width: int,
+        payload: int,
+        num_bits: int,
+        psnr_db: float = PSNR_DB,
     ) -> None:
         drawn = pattern.draw(encode(payload, num_bits), height, width)
-        allowed = 3 * 255**2 / 10 ** (PSNR_DB / 10)  # all of it goes to one colour of three
+        allowed = 3 * 255**2 / 10 ** (psnr_db / 10)  # all of it goes to one colour of three
         strength = math.sqrt(allowed)
         while np.mean(np.rint(strength * drawn) ** 2) > allowed:  # rounding may add to it
             strength *= 0.995
