@@ -2,19 +2,23 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 
 import pytest
 from tests.job_bench import new_video
+from tests.live_server import ROOT
 from tests.studio_bench import StudioBench
 
 from worldreel.app.jobs import tables
 from worldreel.app.jobs.folder import PREVIEW
 from worldreel.app.jobs.store import insert
 from worldreel.app.jobs.sweeper import Sweeper
-from worldreel.app.jobs.video import Parent, new_id
+from worldreel.app.jobs.video import VERBS, Parent, new_id
 from worldreel.app.server import pulls, pulse
+from worldreel.app.server.application import openapi
+from worldreel.app.server.canvas_shapes import CreateCanvas
 from worldreel.core.errors import WorldreelError
 
 WORDS = {"verb": "create", "prompt": "a red ball falls", "size": "64x32", "seconds": 0.5}
@@ -359,3 +363,25 @@ def until(holds):
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+# the docs
+
+PAGE = (ROOT / "docs" / "studio-api.md").read_text("utf-8")
+
+
+def test_every_route_of_the_page_is_one():
+    paths = openapi()["paths"]
+    found = re.findall(r"`(GET|POST|DELETE) (/v1/[^`\s?]*)`", PAGE)
+    assert len(found) > 30
+    for method, path in found:
+        assert method.lower() in paths.get(path, {}), (method, path)
+
+
+def test_every_body_of_the_page_is_one():
+    bodies = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    verbs = [CreateCanvas.model_validate_json(body, strict=True).root.verb for body in bodies]
+    assert verbs == ["create", "extend", "erase"]
+    named = set(re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", PAGE, re.MULTILINE))
+    told = {verb for row in named for verb in re.findall("[a-z]+", row)}
+    assert told == {*VERBS} - {"play"}
