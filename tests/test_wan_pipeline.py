@@ -263,3 +263,17 @@ def test_a_prompt_that_was_read_gives_what_its_states_give():
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
         assert transformer.read(text[:2]).heard[0].key.shape[1] == 11  # ten tokens, and the rest
         assert transformer.read(text).heard[0].key.shape[1] == 512
+
+
+def test_a_given_frame_that_the_model_cannot_see_is_said():
+    _, model = both("ti2v")
+    canvas = Canvas(width=64, height=32, seconds=13 / 24, fps=24).say(PROMPT)
+
+    def notes(canvas: Canvas) -> str:
+        return " ".join(make_plan(canvas, Options(), model.description).notes)
+
+    shown = picture(0, (64, 32))[None]
+    assert "unseen" not in notes(canvas.place(shown))
+    assert "1 frame that is given stands" in notes(canvas.place(shown, at_s=12 / 24))
+    clip = np.repeat(shown, 6, axis=0)
+    assert "1 frame" in notes(canvas.place(clip)) and "unseen" not in notes(canvas.place(clip[:5]))

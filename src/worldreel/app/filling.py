@@ -49,7 +49,7 @@ class Filling:
     overwrite: Flag = False
     """Replace the file of --output-path if it exists."""
     model: Annotated[str, arg(metavar="NAME")] = "toybox"
-    """A model's name, or a folder with a model.json."""
+    """A model's name (see `worldreel models`), or its folder, ours or a diffusers pipeline's."""
     seed: Annotated[OptionalInt, arg(help_behavior_hint="(default: random)")] = None
     """The same seed and settings make the same video again. It is always printed."""
     num_inference_steps: Annotated[OptionalInt, arg(help_behavior_hint=OF_THE_MODEL)] = None

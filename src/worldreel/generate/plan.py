@@ -239,11 +239,38 @@ def _notes(
             f"{description.name} was trained at {trained}; "
             f"{canvas.width}x{canvas.height} may come out worse."
         )
+    if unseen := _num_unseen(canvas, description, keep_every):
+        frames = "frame that is given stands" if unseen == 1 else "frames that are given stand"
+        yield (
+            f"{description.name} sees {description.stride[0]} frames at a time, and only where all "
+            f"of them are given: {unseen} {frames} in the video, unseen by it."
+        )
     if num_stretches > 1:
         yield (
             f"{description.name} sees {description.seconds.default:g} s at a time; this is made "
             f"in {num_stretches} stretches."
         )
+
+
+def _num_unseen(canvas: Canvas, description: ModelDescription, keep_every: int) -> int:
+    """Frames of which something is given to no use: others of the same latent frame are free."""
+    stride, alone = description.stride[0], int(description.first_frame_alone)
+    if stride == 1 or description.given == "channels":
+        return 0
+    given = {
+        frame
+        for frame in range(canvas.num_frames)
+        if any(placement.index_at(frame) is not None for placement in canvas.placements)
+    }
+    unseen = 0
+    last = (canvas.num_frames - 1) * keep_every
+    for first in range(alone, last + 1, stride):
+        # frames past the end show what the video ends with
+        group = [min(frame, last) for frame in range(first, first + stride)]
+        here = {frame // keep_every for frame in group if not frame % keep_every} & given
+        is_whole = all(not frame % keep_every and frame // keep_every in given for frame in group)
+        unseen += 0 if is_whole else len(here)
+    return unseen
 
 
 def _ordinal(n: int) -> str:
