@@ -162,11 +162,12 @@ def read(file: BinaryIO, mime: str, anchors_pem: str = "") -> Credentials:
         with _context(anchors_pem) as context, c2pa.Reader(mime, file, context=context) as reader:
             state: State = _STATES.get(reader.get_validation_state() or "", "invalid")
             store = json.loads(reader.json())
-    except c2pa.C2paError.ManifestNotFound:
-        return Credentials(state="none")
-    except c2pa.C2paError.NotSupported:
-        return Credentials(state="none", reasons=("format.carriesNone",))
     except (c2pa.C2paError, ValueError, RecursionError) as error:
+        kinds: Any = c2pa.C2paError  # its kinds are set on the class when c2pa is loaded
+        if isinstance(error, kinds.ManifestNotFound):
+            return Credentials(state="none")
+        if isinstance(error, kinds.NotSupported):
+            return Credentials(state="none", reasons=("format.carriesNone",))
         return Credentials(state="invalid", reasons=(_first_line(error),))
     chain = _Chain(store.get("manifests", {}))
     _walk(chain, store.get("active_manifest"), 0)

@@ -70,6 +70,7 @@ def _check_store(data: bytes) -> None:
     (store,) = _boxes(data, 0, len(data))
     label, inner = _superbox(data, *store)
     _need(label == b"c2pa" and len(inner) > 0)
+    parts: list[tuple[int, int]] = []
     for place in inner:
         label, parts = _superbox(data, *place)
         _need(label.startswith((b"urn:c2pa:", b"urn:uuid:")))

@@ -404,7 +404,7 @@ def insert(connection: Connection, new: NewVideo, now: float, **values: Any) -> 
     consents.bind(connection, new)
 
 
-def _owner_of(video: str) -> sa.Select[tuple[str]]:
+def _owner_of(video: str) -> sa.Select[Any]:
     return sa.select(videos.c.owner).where(videos.c.id == video)
 
 
