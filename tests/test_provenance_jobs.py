@@ -143,14 +143,6 @@ def test_what_an_older_version_decoded_without_a_watermark_is_decoded_anew(jobs)
     assert shop.maker.decoded == 2
 
 
-def test_masks_are_no_source(jobs, tmp_path):
-    from worldreel.app.jobs.marking import sources_of
-    from worldreel.app.jobs.video import Wish
-
-    claim = jobs.store.claim(jobs.admit(), "w")
-    assert isinstance(claim.wish, Wish) and sources_of(claim.wish, tmp_path) == ()
-
-
 # checks
 
 
@@ -304,3 +296,33 @@ def test_a_shared_server_wants_a_word_about_people_without_a_policy(bench):
 def test_the_routes_are_in_the_document(bench):
     paths = bench.client.get("/openapi.json").json()["paths"]
     assert {CHECKS, "/v1/consents", "/v1/consents/{consent_id}/revoke"} <= set(paths)
+
+
+def test_a_picture_out_of_a_clip_names_the_clip(bench, video):
+    body = {"verb": "create", "prompt": "a ball", "size": "64x64", "seconds": 0.5}
+    (made,) = bench.make({**body, "image": {"video_id": video}})
+    steps = examine(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
+    assert [(step.depth, step.title) for step in steps] == [(0, made["id"]), (1, video)]
+
+
+def test_a_clip_under_a_verb_is_named_once(bench, video):
+    body = {"verb": "extend", "source": {"video_id": video}, "seconds": 0.5, "prompt": "a ball"}
+    (made,) = bench.make(body)
+    steps = examine(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
+    assert [(step.depth, step.title) for step in steps] == [(0, made["id"]), (1, video)]
+
+
+def test_masks_of_a_canvas_are_no_source(tmp_path):
+    from worldreel.app.jobs.marking import sources_of
+    from worldreel.app.jobs.video import Wish
+
+    for name in ("canvas-500.mp4", "canvas-501.mask", "canvas-500.mp4.origin", "stretch-0.part"):
+        (tmp_path / name).touch()
+    with VideoWriter(tmp_path / "canvas-500.mp4", size=(64, 64), fps=12, settings={}) as file:
+        file.write(np.full((2, 64, 64, 3), 90, np.uint8))
+    (tmp_path / "canvas-500.mp4.origin").unlink()
+    sizes = dict.fromkeys(("width", "height", "shown_width", "shown_height"), 64)
+    wish = Wish(
+        kind="create", model="tiny", prompt="a", seed=1, num_frames=2, fps=12, canvas="{}", **sizes
+    )
+    assert [source.title for source in sources_of(wish, tmp_path)] == ["canvas-500"]

@@ -113,7 +113,7 @@ def take_picture(source: Path, target: Path, size: tuple[int, int], param: str) 
         message = f"{param} is {width}x{height}; it must match the size {size[1]}x{size[0]}."
         raise invalid(message, param)
     save_image(target, footage.frames[0])
-    _remember(source, target, param)
+    remember(source, target, param)
 
 
 def take_clip(
@@ -171,7 +171,7 @@ def take_clip(
                     writer.write(frame[None])
     except WorldreelError as error:
         raise unreadable(error, param, source) from None
-    _remember(source, target, param)
+    remember(source, target, param)
     return count, even
 
 
@@ -195,8 +195,12 @@ def _frames_in(
     return first, stop
 
 
-def _remember(source: Path, target: Path, param: str) -> None:
-    """Keeps what the client's own file says of where it comes from: it is written anew here."""
+def remember(source: Path, target: Path, param: str) -> None:
+    """Keeps what a file says of where it comes from, beside what is written anew of it.
+
+    Raises:
+        ApiError: its credentials brought their reader down.
+    """
     from worldreel.media.limits import UPLOAD
 
     try:

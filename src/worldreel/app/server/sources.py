@@ -13,7 +13,7 @@ from worldreel.app.jobs.layout import MASK_ENDING, OWN_FIRST
 from worldreel.app.jobs.video import Video, Wish
 from worldreel.app.server.asking import CLIP_MAX_S, Asking
 from worldreel.app.server.canvas_shapes import MaskGiven, Source
-from worldreel.app.server.intake import take_clip, unreadable
+from worldreel.app.server.intake import remember, take_clip, unreadable
 from worldreel.app.server.problems import invalid, not_found
 from worldreel.app.server.strokes import draw_mask
 from worldreel.core.errors import WorldreelError
@@ -172,6 +172,7 @@ class Sources:
         except WorldreelError as error:
             raise unreadable(error, param, told.path) from None
         save_image(target, frame)
+        remember(told.path, target, param)
         return Brought(target.name, 1)
 
     def bring_mask(
