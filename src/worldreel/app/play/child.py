@@ -15,7 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +56,14 @@ class Game:
     threads: int | None = None
 
 
-def write_message(file: BinaryIO, told: dict[str, Any], body: bytes = b"") -> None:
+def write_message(file: IO[bytes], told: dict[str, Any], body: bytes = b"") -> None:
     """Writes one message."""
     head = json.dumps(told).encode()
     file.write(HEAD.pack(len(head), len(body)) + head + body)
     file.flush()
 
 
-def read_message(file: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_message(file: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Reads one message; None at the end."""
     sizes = file.read(HEAD.size)
     if len(sizes) < HEAD.size:
@@ -113,7 +113,7 @@ class Child:
     """
 
     def __init__(
-        self, player: Player, told: BinaryIO, shown: BinaryIO, unwatched_s: float = UNWATCHED_S
+        self, player: Player, told: IO[bytes], shown: IO[bytes], unwatched_s: float = UNWATCHED_S
     ) -> None:
         self._player = player
         self._told = told

@@ -12,11 +12,8 @@ from worldreel.app.jobs.video import COMPLETED, FAILED, IN_PROGRESS, QUEUED
 from worldreel.app.machine import memory_size_bytes
 from worldreel.app.server.callers import Owner
 from worldreel.app.server.metrics import gauge
-from worldreel.app.server.problems import not_found
-from worldreel.app.server.service import DISK_SPARE_BYTES, Served, Service
-from worldreel.app.server.shapes import (
+from worldreel.app.server.model_shapes import (
     MADE_BEFORE_SUMMER,
-    EstimateObject,
     ModelFacts,
     ModelList,
     ModelObject,
@@ -24,6 +21,9 @@ from worldreel.app.server.shapes import (
     SecondsFacts,
     SizeFacts,
 )
+from worldreel.app.server.problems import not_found
+from worldreel.app.server.service import DISK_SPARE_BYTES, Served, Service
+from worldreel.app.server.shapes import EstimateObject
 from worldreel.app.server.videos import estimate_video
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.weights.description import ModelDescription
