@@ -25,7 +25,7 @@ OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 20_000
+PATIENCE_MS = 90_000
 QUICK = {"ratio": "1:1", "size": "96x96", "seconds": 1, "steps": 2}
 """A wish that is made in a moment."""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -167,7 +167,7 @@ def run_prompt(page: Page, prompt: str, takes: int = 1) -> None:
 
 def finished(page: Page, prompt: str) -> Any:
     """The cards of finished videos with a prompt."""
-    return page.get_by_role("link", name=re.compile(rf"^{re.escape(prompt)}, "))
+    return page.get_by_role("link", name=re.compile(rf"^{re.escape(prompt)} .*take \d+$", re.I))
 
 
 def make(server: LiveServer, prompt: str, **fields: Any) -> list[str]:

@@ -56,7 +56,7 @@ def test_one_take_and_all_takes_can_be_cancelled(browser, server):
     studio = Studio(browser, server, stored={"wish": {"seconds": 60, "steps": 60, "takes": 4}})
     page = studio.go()
     run_prompt(page, "a slow green cone")
-    waiting = page.get_by_role("link", name=re.compile("^a slow green cone: "))
+    waiting = page.get_by_role("link", name=re.compile("^a slow green cone .*left$"))
     expect(waiting).to_have_count(4)
     expect(waiting.first).to_have_accessible_name(re.compile(r"Place|Next|made"))
     page.get_by_role("button", name="Cancel", exact=True).first.click()

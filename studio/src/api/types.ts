@@ -52,29 +52,10 @@ export type Sizes = Omit<Wire.SizeFacts, "default" | "multiple"> & {
   default: Pair;
   multiple: Pair;
 };
-export type ModelFacts = Omit<Answer<Wire.ModelFacts>, "size"> & {
-  size: Sizes;
-  downloadable?: boolean;
-};
+export type ModelFacts = Omit<Answer<Wire.ModelFacts>, "size"> & { size: Sizes };
 export type Model = Omit<Wire.ModelObject, "worldreel"> & { worldreel: ModelFacts };
 export type Server = Answer<Wire.ServerObject>;
 export type ApiKey = Answer<Wire.KeyObject>;
 export type KeyWithSecret = Answer<Wire.KeyWithSecret>;
-export type Pull = {
-  status: "none" | "running" | "done" | "failed";
-  done_bytes: number;
-  total_bytes: number;
-  error: string | null;
-};
-export type Play = {
-  id: string;
-  model: string;
-  size: string;
-  fps: number;
-  seed: number;
-  prompt: string;
-  scenes: string[];
-  camera: Record<"left" | "right" | "up" | "down" | "space", string>;
-  actions: string[];
-  notes: string[];
-};
+export type Pull = Answer<Wire.PullObject>;
+export type Play = Answer<Wire.PlayObject>;

@@ -1,7 +1,7 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useEstimate, useMake } from "../api/making";
 import { useModel } from "../api/server";
-import { onCommand } from "../app/commands";
+import { command, onCommand } from "../app/commands";
 import { useTell } from "../app/Notices";
 import { Button, IconButton } from "../parts/Button";
 import { Icon } from "../parts/Icon";
@@ -81,6 +81,12 @@ export function Composer() {
           onChange={(event) => change({ prompt: event.target.value })}
           onKeyDown={onKey}
           className="script field-sizing-content max-h-[38dvh] min-h-11 w-full resize-none rounded-2xl bg-transparent px-3 py-2.5 text-lead outline-none"
+        />
+        <IconButton
+          icon="image"
+          label={t("composer.bring")}
+          className="mb-1"
+          onClick={() => command("drop")}
         />
         <IconButton
           icon="settings"

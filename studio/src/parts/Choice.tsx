@@ -21,12 +21,12 @@ export function Segments<T extends string | number>({
 }: ChoiceProps<T>) {
   const name = useId();
   return (
-    <fieldset className={`flex flex-wrap gap-1 rounded-xl bg-card p-1 ${className}`}>
+    <fieldset className={`flex min-w-0 gap-1 rounded-xl bg-card p-1 ${className || "flex-wrap"}`}>
       <legend className="sr-only">{label}</legend>
       {options.map((option) => (
         <label
           key={option.value}
-          className="relative flex min-h-8 cursor-pointer items-center rounded-lg px-3 text-small text-soft transition-colors hover:text-ink has-checked:bg-lift has-checked:text-ink has-focus-visible:outline-2 has-focus-visible:outline-lamp has-disabled:cursor-not-allowed has-disabled:opacity-45"
+          className="relative flex min-h-8 shrink-0 cursor-pointer items-center rounded-lg px-3 text-small text-soft transition-colors hover:text-ink has-checked:bg-lift has-checked:text-ink has-focus-visible:outline-2 has-focus-visible:outline-lamp has-disabled:cursor-not-allowed has-disabled:opacity-45"
         >
           <input
             type="radio"

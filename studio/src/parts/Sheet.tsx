@@ -1,7 +1,7 @@
 import { Dialog } from "@base-ui/react/dialog";
 import type { ReactNode } from "react";
 import { useWords } from "../words/words";
-import { IconButton } from "./Button";
+import { Icon } from "./Icon";
 
 type SheetProps = {
   open: boolean;
@@ -23,7 +23,13 @@ export function Sheet({ open, onClose, title, children, wide = false }: SheetPro
         >
           <header className="flex items-center justify-between gap-4 border-b border-line px-5 py-3">
             <Dialog.Title className="script text-lead">{title}</Dialog.Title>
-            <Dialog.Close render={<IconButton icon="close" label={t("close")} />} />
+            {/* without a hint: it would come up on opening, and take the first Escape for itself */}
+            <Dialog.Close
+              aria-label={t("close")}
+              className="grid size-9 place-items-center rounded-full text-soft hover:bg-lift hover:text-ink"
+            >
+              <Icon name="close" />
+            </Dialog.Close>
           </header>
           <div className="overflow-y-auto p-5">{children}</div>
         </Dialog.Popup>

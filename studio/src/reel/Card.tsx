@@ -64,11 +64,6 @@ function Finished({ video, playing, tab }: { video: Video; playing: boolean; tab
       href={href({ view: "video", id: video.id })}
       tabIndex={tab}
       className="block size-full -outline-offset-3"
-      aria-label={t("card.name", {
-        prompt: video.prompt ?? t("untitled"),
-        seconds: video.seconds,
-        take: video.worldreel.take,
-      })}
     >
       <img
         src={fileOf(video.id, still ? "thumbnail" : "small")}
@@ -97,6 +92,7 @@ function Finished({ video, playing, tab }: { video: Video; playing: boolean; tab
           <span>{t(`verb.${video.worldreel.verb}`)}</span>
           <span>{still ? video.size.replace("x", "×") : timeShown(video)}</span>
         </span>
+        <span className="sr-only">{t("take.n", { n: video.worldreel.take })}</span>
       </span>
       {video.worldreel.picked && (
         <span className="absolute top-1.5 left-1.5 rounded-full bg-lamp px-2 py-0.5 text-tiny font-semibold text-on-lamp">

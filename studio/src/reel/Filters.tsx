@@ -38,6 +38,7 @@ export function Filters({ shown, onChange, total }: FiltersProps) {
           label: t(`filter.${value}`),
         }))}
         onChange={(what) => onChange({ ...shown, what })}
+        className="max-w-full flex-nowrap overflow-x-auto"
       />
       <Picker
         label={t("filter.folder")}

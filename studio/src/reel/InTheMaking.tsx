@@ -54,7 +54,6 @@ export function InTheMaking({ video, tab }: { video: Video; tab: number }) {
       <a
         href={href({ view: "video", id: video.id })}
         tabIndex={tab}
-        aria-label={t("card.making", { prompt: video.prompt ?? t("untitled"), standing })}
         className="absolute inset-0 -outline-offset-3"
       >
         <span className="absolute inset-x-0 bottom-0 grid gap-1 bg-linear-to-t from-black/90 via-black/60 to-transparent px-3 pt-8 pb-2.5 text-white">

@@ -135,7 +135,7 @@ function Editor({ kept }: { kept: Kept }) {
         </output>
         <BoardFiles kept={kept} name={name} />
       </header>
-      <div className="grid min-h-0 flex-1 gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="grid shrink-0 gap-4 lg:min-h-0 lg:flex-1 lg:shrink lg:grid-cols-[minmax(0,1fr)_22rem]">
         <Screen
           cards={cards}
           at_s={at_s}

@@ -110,8 +110,6 @@ export const en = {
   "folder.empty": "No folders yet. Videos in a folder are kept for good.",
   "folder.into": "Into {name}",
   "folder.out": "Out of {name}",
-  "card.name": "{prompt}, {seconds} s, take {take}",
-  "card.making": "{prompt}: {standing}",
   "card.preview": "How it looks so far",
   "standing.next": "Next in line",
   "standing.place": "Place {n}",

@@ -112,8 +112,6 @@ export const zh: Words = {
   "folder.empty": "还没有文件夹。放入文件夹的视频会一直保留。",
   "folder.into": "放入 {name}",
   "folder.out": "移出 {name}",
-  "card.name": "{prompt}，{seconds} 秒，第 {take} 条",
-  "card.making": "{prompt}:{standing}",
   "card.preview": "当前画面",
   "standing.next": "下一个",
   "standing.place": "排队第 {n} 位",
