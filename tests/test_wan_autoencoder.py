@@ -180,3 +180,26 @@ def test_a_config_that_contradicts_itself_is_refused():
         config("2.1", latents_mean=[0.0] * 3)
     with pytest.raises(UsageError, match="base_dim is 0"):
         config("2.1", base_dim=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_what_is_kept_between_pieces_does_not_grow_with_the_clip(kind, monkeypatch):
+    from worldreel.models import causal_autoencoder
+    from worldreel.models.causal_blocks import Memory
+
+    shape = config(kind)
+    model = ours_of(reference(shape), shape)
+    memories: list[Memory] = []
+
+    def remembered() -> Memory:
+        memories.append(Memory())
+        return memories[-1]
+
+    monkeypatch.setattr(causal_autoencoder, "Memory", remembered)
+    kept = []
+    for _ in model.decode_stream(draw(1, shape.latent_channels, 6, 2, 2), group=1):
+        kept.append(memories[0].kept_bytes)
+    for _ in model.encode_stream(draw(1, 3, 21, *shape.stride[1:]).split([1, 4, 4, 4, 4, 4], 2)):
+        kept.append(memories[1].kept_bytes)
+    assert kept[1] == kept[5] > 0 and kept[7] == kept[11] > 0

@@ -20,7 +20,7 @@ needs_bf16 = pytest.mark.skipif(not can_pack(), reason="this processor has no bf
 
 @pytest.mark.parametrize("bias_rows", [None, 1, 200])
 def test_attention_in_pieces_is_attention(monkeypatch, bias_rows):
-    monkeypatch.setattr(attention, "SCORES_WRITTEN_OUT", 64 * 90)
+    monkeypatch.setattr(attention, "PIECE_QUERIES", 64)
     query, key, value = (draw(2, 3, n, 16, seed=n) for n in (200, 90, 91))
     value = value[:, :, :90]
     bias = None if bias_rows is None else draw(2, 1, bias_rows, 90, seed=4)

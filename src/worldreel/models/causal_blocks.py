@@ -22,6 +22,11 @@ class Memory:
         self._frames: dict[nn.Module, Tensor] = {}
         self._begun: set[nn.Module] = set()
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that it holds; as many after each piece, whatever the length of the clip."""
+        return sum(frames.untyped_storage().nbytes() for frames in self._frames.values())
+
     def begins(self, part: nn.Module) -> bool:
         """Whether ``part`` sees the clip's first frame now: True once."""
         if part in self._begun:
