@@ -103,14 +103,17 @@ def _mask(path: Path, *, fps: float) -> "Mask":
 
 
 def clip_frames(inputs: Path, given: Given, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-    """The frames of what is given, uint8 ``h w 3``, cut and scaled to a height and width.
+    """The frames of what is given, uint8 ``h w 3``, cut and scaled to a height and width."""
+    yield from own_frames(inputs / given.file, size)
 
-    The file was written by worldreel; what came from a client was decoded within limits before.
-    """
+
+def own_frames(path: Path, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a file that worldreel wrote, uint8 ``h w 3``, cut and scaled to a height and
+    width; what came from a client was decoded within limits before."""
     from worldreel.media.fit import apply_fit, plan_fit
     from worldreel.media.read import iterate_video
 
-    for chunk in iterate_video(inputs / given.file):
+    for chunk in iterate_video(path):
         fitting = plan_fit((chunk.shape[1], chunk.shape[2]), size, "cover")
         for frame in chunk:
             yield frame if fitting.what is None else apply_fit(fitting, frame)

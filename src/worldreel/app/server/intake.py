@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from worldreel.app.jobs import outward
 from worldreel.app.jobs.folder import Folder
 from worldreel.app.jobs.marking import remember_origin
@@ -145,14 +148,13 @@ def take_clip(
     """
     from worldreel.media.footage import stream_footage
     from worldreel.media.limits import UPLOAD
-    from worldreel.media.lossless import write_lossless
-    from worldreel.media.write import VideoWriter
 
     try:
         footage = stream_footage(source, fps=fps, size=size, how="cover", limits=UPLOAD)
     except WorldreelError as error:
         raise unreadable(error, param, source) from None
-    (first, stop), (height, width) = _frames_in(span, footage.num_frames, fps, param), footage.size
+    first, stop = frames_in(span, footage.num_frames, fps, param)
+    height, width = footage.size
     count = stop - first
     if count < least:
         raise invalid(f"{param} is a single picture; it must be a clip.", param)
@@ -161,21 +163,41 @@ def take_clip(
         raise invalid(message, param)
     even = (height - height % 2, width - width % 2)  # what an mp4 can hold
     frames = itertools.islice(footage.frames, first, stop)
-    shown, rate = (frame[: even[0], : even[1]] for frame in frames), stamped_fps or fps
+    shown = (frame[: even[0], : even[1]] for frame in frames)
+    is_lossless = count * even[0] * even[1] <= lossless_pixels
     try:
-        if count * even[0] * even[1] <= lossless_pixels:
-            write_lossless(target, shown, even, rate)
-        else:
-            with VideoWriter(target, size=even, fps=rate, settings={}) as writer:
-                for frame in shown:
-                    writer.write(frame[None])
+        write_clip(target, shown, even, stamped_fps or fps, is_lossless=is_lossless)
     except WorldreelError as error:
         raise unreadable(error, param, source) from None
     remember(source, target, param)
     return count, even
 
 
-def _frames_in(
+def write_clip(
+    target: Path,
+    frames: Iterator[NDArray[np.uint8]],
+    size: tuple[int, int],
+    fps: float,
+    *,
+    is_lossless: bool,
+) -> None:
+    """Writes frames, uint8 ``h w 3`` of an even height and width, one by one as an mp4.
+
+    Raises:
+        WorldreelError: the disk is full, or what gives the frames failed.
+    """
+    from worldreel.media.lossless import write_lossless
+    from worldreel.media.write import VideoWriter
+
+    if is_lossless:
+        write_lossless(target, frames, size, fps)
+        return
+    with VideoWriter(target, size=size, fps=fps, settings={}) as writer:
+        for frame in frames:
+            writer.write(frame[None])
+
+
+def frames_in(
     span: tuple[float | None, float | None], num_frames: int, fps: float, param: str
 ) -> tuple[int, int]:
     """The first frame of a span and the one after its last; raises ApiError where there is none."""

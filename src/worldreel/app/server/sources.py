@@ -1,5 +1,7 @@
 """Clips and pictures that verbs begin with: told what they are, and brought to what is needed."""
 
+import contextlib
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldreel.app.jobs.folder import VIDEO, link_or_copy
-from worldreel.app.jobs.layout import MASK_ENDING, OWN_FIRST
+from worldreel.app.jobs.layout import MASK_ENDING, OWN_FIRST, own_frames
 from worldreel.app.jobs.video import Video, Wish
 from worldreel.app.server.asking import CLIP_MAX_S, Asking
 from worldreel.app.server.canvas_shapes import MaskGiven, Source
-from worldreel.app.server.intake import remember, take_clip, unreadable
+from worldreel.app.server.intake import frames_in, remember, take_clip, unreadable, write_clip
 from worldreel.app.server.problems import invalid, not_found
 from worldreel.app.server.strokes import draw_mask
 from worldreel.core.errors import WorldreelError
@@ -128,16 +130,8 @@ class Sources:
         """
         source, target = told.source, self._target(".mp4")
         span = (source.from_s, source.to_s)
-        as_it_is = (
-            told.video is not None
-            and told.size == size
-            and told.fps == fps
-            and span == (None, None)
-            and stamped_fps in (None, fps)
-        )
-        if as_it_is:
-            self._link(told, target)
-            return Brought(target.name, told.num_frames)
+        if told.video is not None and told.fps == fps:
+            return self._bring_own(told, target, param, size, stamped_fps or fps)
         with self.asking.service.media:
             count, _ = take_clip(
                 told.path,
@@ -153,6 +147,33 @@ class Sources:
             )
         return Brought(target.name, count)
 
+    def _bring_own(
+        self, told: Told, target: Path, param: str, size: tuple[int, int], fps: float
+    ) -> Brought:
+        """A video of this server at its own rate: it was written here, and needs no guard."""
+        source, (width, height) = told.source, size
+        first, stop = frames_in((source.from_s, source.to_s), told.num_frames, told.fps, param)
+        count = stop - first
+        if count / told.fps > CLIP_MAX_S:
+            lasts = f"{count / told.fps:.1f} s; at most {CLIP_MAX_S:g} s are taken"
+            raise invalid(f"{param} lasts {lasts}. Cut it with from_s and to_s.", param)
+        try:
+            if (count, told.size, told.fps) == (told.num_frames, size, fps):
+                link_or_copy(told.path, target)
+                return Brought(target.name, count)
+            is_lossless = count * width * height <= LOSSLESS_PIXELS
+            frames = own_frames(told.path, (height, width))
+            with self.asking.service.media, contextlib.closing(frames):  # pyright: ignore
+                part = itertools.islice(frames, first, stop)
+                write_clip(target, part, (height, width), fps, is_lossless=is_lossless)
+            remember(told.path, target, param)
+        except (FileNotFoundError, WorldreelError):
+            if told.path.exists():
+                raise
+            assert told.video is not None
+            raise not_found("video", told.video.id, param) from None
+        return Brought(target.name, count)
+
     def bring_picture(self, told: Told, param: str, *, size: tuple[int, int]) -> Brought:
         """One frame of a source as a png of a size: its first, or that at ``from_s``."""
         from worldreel.media.footage import stream_footage
@@ -162,13 +183,19 @@ class Sources:
         target = self._target(".png")
         try:
             with self.asking.service.media:
-                shown = {"size": (size[1], size[0]), "how": "cover", "limits": UPLOAD}
-                footage = stream_footage(told.path, **shown)
-                number = round((told.source.from_s or 0.0) * footage.fps)
-                if number >= footage.num_frames:
+                shown = size[1], size[0]
+                if told.video is not None:
+                    fps, count = told.fps, told.num_frames
+                    frames = own_frames(told.path, shown)
+                else:
+                    footage = stream_footage(told.path, size=shown, how="cover", limits=UPLOAD)
+                    fps, count, frames = footage.fps, footage.num_frames, footage.frames
+                number = round((told.source.from_s or 0.0) * fps)
+                if number >= count:
                     message = f"{param}.from_s is past its end."
                     raise invalid(message, f"{param}.from_s")
-                frame = next(frame for at, frame in enumerate(footage.frames) if at == number)
+                with contextlib.closing(frames):  # pyright: ignore
+                    frame = next(itertools.islice(frames, number, None))
         except WorldreelError as error:
             raise unreadable(error, param, told.path) from None
         save_image(target, frame)
@@ -223,13 +250,6 @@ class Sources:
         found = found[: clip.num_frames]
         fitted = fit_mask(found, found.shape, (size[1], size[0]), "cover")
         return np.broadcast_to(fitted, (clip.num_frames, *fitted.shape[1:]))
-
-    def _link(self, told: Told, target: Path) -> None:
-        try:
-            link_or_copy(told.path, target)
-        except FileNotFoundError:
-            assert told.video is not None
-            raise not_found("video", told.video.id, "source") from None
 
     def _target(self, ending: str) -> Path:
         self._count += 1
