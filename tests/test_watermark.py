@@ -288,3 +288,12 @@ def test_a_word_is_read_through_noise_as_strong_as_itself():
         soft = encode(payload, 32) + random.normal(0, 1, NUM_CODED)
         assert np.sum(soft * encode(payload, 32) < 0) > 10  # signs are wrong, and are mended
         assert decode(soft, 32) == payload
+
+
+def test_ordered_statistics_find_the_best_of_all_words():
+    """With 8 bits there are 256 words: all can be tried."""
+    random = np.random.default_rng(8)
+    words = np.stack([encode(payload, 8) for payload in range(256)])
+    for payload in range(0, 256, 5):
+        soft = words[payload] + random.normal(0, 1.5, NUM_CODED)
+        assert decode(soft, 8) == np.argmax(words @ soft)
