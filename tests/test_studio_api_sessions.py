@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.live_server import live_server
 from tests.studio_bench import KEY, StudioBench
 
-from worldreel.app.jobs import tables
+from worldreel.app.jobs import audit, tables
 from worldreel.app.jobs.keys import KeyStore
 from worldreel.app.jobs.sessions import SessionStore
 from worldreel.app.server.page import Page
@@ -147,6 +147,8 @@ def test_an_administrators_key_makes_and_revokes_keys_and_no_other_does(bench):
     assert bench.client.delete(f"/v1/keys/{made['id']}").json()["deleted"]
     assert KeyStore(bench.service.database).owner_of(made["secret"]) is None
     assert bench.client.delete(f"/v1/keys/{made['id']}").status_code == 404
+    recorded = [(entry.kind, entry.subject) for entry in audit.entries(bench.service.database)]
+    assert recorded == [("key.made", made["id"]), ("key.revoked", made["id"])]
     answer = bench.client.post("/v1/keys", json={"owner": "not a name!"})
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "owner"
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from worldreel import __version__
 from worldreel.app import machine
+from worldreel.app.jobs import audit
 from worldreel.app.jobs.keys import Key
 from worldreel.app.jobs.offered import default_model
 from worldreel.app.server.bodies import open_body
@@ -191,6 +192,8 @@ async def create_key(request: Request, admin: Admin, service: Served) -> Any:
                 raise invalid(str(error).replace("\n", " "), "owner") from None
             caller = service.keys.caller(secret)
             (key,) = [one for one in service.keys.all() if caller and one.id == caller.key]
+            told = {"of": key.owner, "admin": key.admin}
+            audit.record(service.database, "key.made", admin.owner, key.id, **told)
             return KeyWithSecret(**KeyObject.fields_of(key), secret=secret)
 
         return await in_thread(add)
@@ -205,4 +208,5 @@ def revoke_key(key_id: str, admin: Admin, service: Served) -> Any:
     known = {key.id for key in service.keys.all() if key.revoked_at is None}
     if key_id not in known or not service.keys.revoke(key_id):
         raise not_found("key", key_id, "key_id")
+    audit.record(service.database, "key.revoked", admin.owner, key_id)
     return KeyRevoked(id=key_id)

@@ -61,15 +61,15 @@ class Page:
 
     def __init__(self, folder: Path = BUILT) -> None:
         self.folder = folder
-        self._built_at: int | None = None
+        self._built_at: list[int] = []
         self._files: dict[str, File] = {}
 
     def find(self, name: str) -> File | None:
         """A file by its path inside the folder; only those that are there have a name."""
-        try:
-            built_at = (self.folder / INDEX).stat().st_mtime_ns
-        except OSError:
-            self._built_at, self._files = None, {}
+        # a folder's time changes with each file in it: a build may be under way
+        places = (self.folder / INDEX, self.folder, self.folder / "assets")
+        built_at = [place.stat().st_mtime_ns for place in places if place.exists()]
+        if not (self.folder / INDEX).is_file():
             return None
         if built_at != self._built_at:
             found = [path for path in self.folder.rglob("*") if path.is_file()]
