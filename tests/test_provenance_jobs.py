@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from tests.job_bench import OWNER, Bench
+from tests.marks_of import marks_of
 from tests.studio_bench import StudioBench
 
 from worldreel.app.jobs.folder import published_names
@@ -16,7 +17,6 @@ from worldreel.core.errors import WorldreelError
 from worldreel.media.footage import describe_file
 from worldreel.media.write import VideoWriter
 from worldreel.provenance import carriers, credentials
-from worldreel.provenance.examine import examine
 from worldreel.provenance.mark import Marker
 from worldreel.provenance.verify import Keys
 
@@ -75,7 +75,7 @@ def test_every_file_of_a_video_is_marked(bench, video):
     found = files(bench, video)
     assert len(found) >= 4
     for name, path in found.items():
-        examined = examine(path, root(bench))
+        examined = marks_of(path, root(bench))
         assert examined.credentials.state == "trusted", (name, examined)
         assert examined.credentials.content_id == video
         assert examined.labels.aigc is not None and examined.labels.say_generated, name
@@ -87,7 +87,7 @@ def test_every_file_of_a_video_is_marked(bench, video):
 def test_a_video_made_from_another_names_it_with_its_credentials(bench, video):
     body = {"prompt": "a blue ball", "video": {"id": video}}
     edited = finished(bench, bench.client.post("/v1/videos/edits", json=body))
-    steps = examine(files(bench, edited)["video.mp4"], root(bench)).credentials.steps
+    steps = marks_of(files(bench, edited)["video.mp4"], root(bench)).credentials.steps
     assert [(step.depth, step.title) for step in steps] == [(0, edited), (1, video)]
     assert steps[0].actions == ("c2pa.opened", "c2pa.edited")
 
@@ -102,7 +102,7 @@ def test_an_uploaded_clip_keeps_its_own_credentials_as_a_source(bench, tmp_path)
         answer = bench.client.post(
             "/v1/videos/edits", data={"prompt": "a ball"}, files={"video": sent}
         )
-    steps = examine(files(bench, finished(bench, answer))["video.mp4"]).credentials.steps
+    steps = marks_of(files(bench, finished(bench, answer))["video.mp4"]).credentials.steps
     assert [step.depth for step in steps] == [0, 1]
     assert steps[1].model == "elsewhere" and steps[1].issuer.startswith("worldreel local signer")
 
@@ -301,14 +301,14 @@ def test_the_routes_are_in_the_document(bench):
 def test_a_picture_out_of_a_clip_names_the_clip(bench, video):
     body = {"verb": "create", "prompt": "a ball", "size": "64x64", "seconds": 0.5}
     (made,) = bench.make({**body, "image": {"video_id": video}})
-    steps = examine(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
+    steps = marks_of(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
     assert [(step.depth, step.title) for step in steps] == [(0, made["id"]), (1, video)]
 
 
 def test_a_clip_under_a_verb_is_named_once(bench, video):
     body = {"verb": "extend", "source": {"video_id": video}, "seconds": 0.5, "prompt": "a ball"}
     (made,) = bench.make(body)
-    steps = examine(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
+    steps = marks_of(files(bench, made["id"])["video.mp4"], root(bench)).credentials.steps
     assert [(step.depth, step.title) for step in steps] == [(0, made["id"]), (1, video)]
 
 

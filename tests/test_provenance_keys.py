@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID, ObjectIdentifier
+from tests.marks_of import marks_of
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.provenance.authority import (
@@ -25,7 +26,6 @@ from worldreel.provenance.authority import (
     local_signing,
 )
 from worldreel.provenance.config import PUBLIC_KEY, load_config, open_watermark_keys
-from worldreel.provenance.examine import examine
 from worldreel.provenance.mark import Marker
 from worldreel.provenance.verify import Keys, check
 from worldreel.provenance.watermark import Watermark
@@ -181,11 +181,11 @@ def test_an_operators_certificate_signs_and_is_trusted_by_its_root(tmp_path, iss
     )
     assert load_signing(certificate, key).fingerprint
     path = marked(Marker.open(tmp_path, tell=silent), tmp_path / "clip.mp4")
-    found = examine(path, issuer.top.public_bytes(Encoding.PEM).decode())
+    found = marks_of(path, issuer.top.public_bytes(Encoding.PEM).decode())
     assert found.credentials.state == "trusted" and found.credentials.steps[0].issuer == "Reel"
     assert found.labels.aigc is not None
     assert found.labels.aigc["ContentProducer"] == "Reel Studios"
-    assert examine(path).credentials.state == "valid"
+    assert marks_of(path).credentials.state == "valid"
     assert not (tmp_path / "authority").exists()
 
 

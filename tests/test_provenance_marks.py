@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.marks_of import marks_of
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.media.footage import describe_file
@@ -63,6 +64,7 @@ def still(marker: Marker, path: Path) -> Path:
 def test_a_video_carries_trusted_credentials_labels_and_its_settings(tmp_path, marker, ending):
     path = marked(marker, tmp_path / f"clip{ending}")
     found = examine(path, marker.signing.root_pem)
+    assert found == marks_of(path, marker.signing.root_pem)
     assert found.credentials.state == "trusted", found.credentials
     (step,) = found.credentials.steps
     assert step.actions == ("c2pa.created",) and step.made_by_model
@@ -79,7 +81,7 @@ def test_a_video_carries_trusted_credentials_labels_and_its_settings(tmp_path, m
 @pytest.mark.parametrize("ending", STILLS)
 def test_a_picture_carries_trusted_credentials_labels_and_its_settings(tmp_path, marker, ending):
     path = still(marker, tmp_path / f"picture{ending}")
-    found = examine(path, marker.signing.root_pem)
+    found = marks_of(path, marker.signing.root_pem)
     assert found.credentials.state == "trusted"
     assert found.labels.source_type == CREATED and found.labels.aigc is not None
     assert describe_file(path)[1] == SETTINGS
@@ -105,7 +107,7 @@ def test_the_prompt_is_not_in_the_credentials(tmp_path, marker):
 def test_what_is_made_again_is_marked_the_same(tmp_path, marker):
     one, two = marked(marker, tmp_path / "1.mp4"), marked(marker, tmp_path / "2.mp4")
     assert np.array_equal(read_video(one), read_video(two))
-    assert examine(one).credentials.content_id == examine(two).credentials.content_id
+    assert marks_of(one).credentials.content_id == marks_of(two).credentials.content_id
 
 
 def test_an_independent_reader_shows_the_label_in_an_mp4(tmp_path, marker):
@@ -124,7 +126,7 @@ def test_a_source_stays_in_the_chain_with_its_own_credentials(tmp_path, marker):
     first = marked(marker, tmp_path / "first.mp4")
     source = ingredient_of(first, 0)
     second = marked(marker, tmp_path / "second.mp4", sources=[source], verb="extend")
-    found = examine(second, marker.signing.root_pem)
+    found = marks_of(second, marker.signing.root_pem)
     assert found.credentials.state == "trusted"
     latest, origin = found.credentials.steps
     assert latest.actions == ("c2pa.opened", "c2pa.edited") and latest.depth == 0
@@ -138,7 +140,7 @@ def test_sources_without_credentials_and_second_sources_are_named(tmp_path, mark
     first = marked(marker, tmp_path / "first.mp4")
     sources = [ingredient_of(plain, 0), ingredient_of(first, 1)]
     path = marked(marker, tmp_path / "both.mp4", sources=sources, verb="connect")
-    found = examine(path, marker.signing.root_pem).credentials
+    found = marks_of(path, marker.signing.root_pem).credentials
     assert found.state == "trusted"
     assert found.steps[0].actions == ("c2pa.opened", "c2pa.placed", "c2pa.edited")
     assert [step.depth for step in found.steps] == [0, 1]
@@ -150,9 +152,9 @@ def test_a_source_whose_credentials_are_broken_does_not_make_them_sound(tmp_path
     data[data.find(b"mdat") + 50] ^= 1
     first.write_bytes(data)
     path = marked(marker, tmp_path / "second.mp4", sources=[ingredient_of(first, 0)], verb="edit")
-    found = examine(path, marker.signing.root_pem).credentials
+    found = marks_of(path, marker.signing.root_pem).credentials
     assert found.state == "trusted"  # of the new file; its source is named as what it is
-    assert examine(first, marker.signing.root_pem).credentials.state == "invalid"
+    assert marks_of(first, marker.signing.root_pem).credentials.state == "invalid"
 
 
 # what was changed
@@ -201,15 +203,17 @@ def test_a_file_written_anew_has_no_credentials_and_verify_says_what_that_means(
     report = check(tmp_path / "stripped.mp4", Keys.open())
     assert report.credentials.state == "none" and report.labels.aigc is None
     assert not report.labels.say_generated
-    assert any("proves nothing" in line for line in report.words)
+    # what is left is the watermark, if so few and small frames are enough for it
+    assert report.says_generated == (report.watermark.state == "found")
+    assert report.words[-1].startswith("In all: ")
 
 
 def test_somebody_elses_signature_is_valid_and_not_trusted(tmp_path, marker):
     other = Marker.open(tmp_path / "other", tell=lambda told: None)
     path = marked(other, tmp_path / "clip.mp4")
-    assert examine(path, marker.signing.root_pem).credentials.state == "valid"
-    assert examine(path, other.signing.root_pem).credentials.state == "trusted"
-    assert examine(path).credentials.state == "valid"
+    assert marks_of(path, marker.signing.root_pem).credentials.state == "valid"
+    assert marks_of(path, other.signing.root_pem).credentials.state == "trusted"
+    assert marks_of(path).credentials.state == "valid"
 
 
 # what fails publishes nothing
@@ -264,7 +268,7 @@ def test_broken_files_break_no_reader(tmp_path, marker, ending):
     still(marker, path) if ending in (".png", ".jpg") else marked(marker, path)
     whole = path.read_bytes()
     random = np.random.default_rng(1)
-    for _ in range(40):
+    for _ in range(12):
         data = bytearray(whole[: int(random.integers(1, len(whole)))])
         for place in random.integers(0, len(data), 5):
             data[place] = int(random.integers(256))
@@ -296,7 +300,7 @@ def test_labels_of_other_producers_are_read():
 def test_the_settings_and_labels_take_any_text(tmp_path, marker):
     odd = dataclasses.replace(marker.config, producer="<&\"'> 公司 é")
     path = marked(dataclasses.replace(marker, config=odd), tmp_path / "clip.gif")
-    aigc = examine(path).labels.aigc
+    aigc = marks_of(path).labels.aigc
     assert aigc is not None and aigc["ContentProducer"] == odd.producer
 
 

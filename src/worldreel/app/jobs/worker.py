@@ -59,6 +59,7 @@ class Worker:
         self.store = VideoStore(self.database, settings)
         self.workers = WorkerStore(self.database)
         marking = Marking(settings.data, settings.provenance)
+        marking.open()  # keys that cannot be used are said now, and not job by job
         self.shop = Workshop(
             settings=settings,
             folder=folder,
