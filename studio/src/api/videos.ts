@@ -29,10 +29,6 @@ export function fileOf(video: string, variant: Variant): string {
   return `/v1/videos/${encodeURIComponent(video)}/content?variant=${variant}`;
 }
 
-export function previewOf(video: Video): string {
-  return `/v1/videos/${encodeURIComponent(video.id)}/preview?${video.worldreel.previews}`;
-}
-
 export function useVideos(filters: Filters) {
   return useInfiniteQuery({
     queryKey: ["videos", filters],

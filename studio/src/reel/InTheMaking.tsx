@@ -1,7 +1,6 @@
-import { useState } from "react";
 import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
-import { previewOf, useVideoActs } from "../api/videos";
+import { useVideoActs } from "../api/videos";
 import { useTell } from "../app/Notices";
 import { href } from "../app/route";
 import { IconButton } from "../parts/Button";
@@ -28,20 +27,13 @@ export function useStanding(): (video: Video) => string {
   };
 }
 
-/** How a video on its way looks: as it stood when the page came, then as it is told. */
-export function useLivePicture(video: Video): string | null {
-  const live = usePreview(video.id);
-  const [first] = useState(() => (video.worldreel.previews > 0 ? previewOf(video) : null));
-  return live ?? first;
-}
-
 /** A video on its way: a live picture, its place, the time that is left. */
 export function InTheMaking({ video, tab }: { video: Video; tab: number }) {
   const t = useWords();
   const tell = useTell();
   const acts = useVideoActs();
   const standing = useStanding()(video);
-  const picture = useLivePicture(video);
+  const picture = usePreview(video.id);
   return (
     <div className="relative size-full">
       {picture ? (

@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from "react";
+import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
 import { fileOf, useVideo } from "../api/videos";
 import { href } from "../app/route";
 import { IconButton } from "../parts/Button";
 import { Frame, sidesOf } from "../parts/Frame";
 import { Icon } from "../parts/Icon";
-import { useLivePicture, useStanding } from "../reel/InTheMaking";
+import { useStanding } from "../reel/InTheMaking";
 import { timecode, useWords } from "../words/words";
 import { CardPicture } from "./Axis";
 import { type Card, cardAt, startOf, total } from "./board";
@@ -70,7 +71,7 @@ function WithRender(props: ScreenProps & { render: string }) {
 function Rendering({ video }: { video: Video }) {
   const t = useWords();
   const standing = useStanding()(video);
-  const picture = useLivePicture(video);
+  const picture = usePreview(video.id);
   const [width, height] = sidesOf(video.size);
   return (
     <Frame width={width} height={height} share={SHARE}>

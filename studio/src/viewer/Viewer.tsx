@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { usePreview } from "../api/events";
 import type { Video } from "../api/types";
 import { useVideo, useVideoActs } from "../api/videos";
 import { useExplain, useExplainFailure } from "../app/explain";
@@ -10,7 +11,7 @@ import { Button, IconButton } from "../parts/Button";
 import { Frame, sidesOf } from "../parts/Frame";
 import { Notice } from "../parts/Notice";
 import { useMakeAgain } from "../reel/Failed";
-import { useLivePicture, useStanding } from "../reel/InTheMaking";
+import { useStanding } from "../reel/InTheMaking";
 import { useWords } from "../words/words";
 import { Facts } from "./Facts";
 import { LineageTree } from "./LineageTree";
@@ -159,7 +160,7 @@ function NotYet({ video }: { video: Video }) {
   const acts = useVideoActs();
   const again = useMakeAgain();
   const standing = useStanding()(video);
-  const picture = useLivePicture(video);
+  const picture = usePreview(video.id);
   const failure = useExplainFailure()(video.error ?? { code: "", message: "" });
   if (video.status === "failed")
     return (
