@@ -1,8 +1,8 @@
 """An invisible mark in every frame, which survives what happens to videos.
 
 ``Watermark(key)`` puts a number of up to 32 bits into a video and finds it again, without the
-original, after re-encoding, cutting, resizing, dropping frames, darkening and mirroring. Only
-who has the key can read it, and only who has the key can make or forge it.
+original, after re-encoding, cutting, resizing, dropping frames, darkening and mirroring. It is
+found with the key alone. What it survives and what it does not stands in docs/watermark.md.
 """
 
 import numpy as np
