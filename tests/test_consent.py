@@ -5,6 +5,7 @@ import time
 
 import pytest
 from tests.job_bench import OWNER, Bench, QuickMaker
+from tests.own_postgres import own_postgres, why_not
 
 from worldreel.app.jobs import audit
 from worldreel.app.jobs.consents import ConsentGone, ConsentStore
@@ -174,3 +175,15 @@ def test_no_use_begins_after_a_revocation_was_answered(bench):
     log = list(audit.entries(bench.database))
     assert audit.find_break(log) is None
     assert sum(entry.kind == "video.published" for entry in log) == published
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_no_use_begins_after_a_revocation_on_postgres(tmp_path):
+    with own_postgres() as url:
+        bench = Bench(tmp_path / "data", database=url)
+        bench.consents = ConsentStore(bench.database)  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            assert [race(bench, moment=number)[1] for number in (3, 9, 15, 19, 20, 21)] == [[]] * 6
+            assert audit.find_break(audit.entries(bench.database)) is None
+        finally:
+            bench.database.close()

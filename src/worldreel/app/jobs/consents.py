@@ -110,6 +110,7 @@ class ConsentStore:
         """Ends a consent: once this returns, nothing that rests on it begins or is published."""
         now = time.time()
         with self.database.write() as connection:
+            self.database.alone(connection)  # before any row's lock: everybody in one order
             where = (consents.c.id == consent, consents.c.owner == owner)
             open_ = (*where, consents.c.revoked_at.is_(None))
             ended = connection.execute(consents.update().where(*open_).values(revoked_at=now))
@@ -124,6 +125,7 @@ class ConsentStore:
             ConsentGone: it is not the owner's, was revoked or has expired.
         """
         with self.database.write() as connection:
+            self.database.alone(connection)
             _require(connection, owner, consent)
             connection.execute(
                 character_consents.insert().values(character=character, consent=consent)

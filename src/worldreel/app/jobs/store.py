@@ -278,6 +278,7 @@ class VideoStore:
         """
         now = time.time()
         with self.database.write() as connection:
+            self.database.alone(connection)  # the audit log has one end
             consents.require(connection, claim.id, now)
             done = connection.execute(
                 _held(claim).values(
