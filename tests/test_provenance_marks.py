@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from tests.marks_of import marks_of
 
 from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.media.footage import describe_file
+from worldreel.media.limits import UPLOAD
 from worldreel.media.read import read_video
 from worldreel.media.sheet import save_image
 from worldreel.media.write import VideoWriter
@@ -277,6 +280,21 @@ def test_broken_files_break_no_reader(tmp_path, marker, ending):
             mime = carriers.mime_of(path)
             assert credentials.read(file, mime, marker.signing.root_pem).state != "trusted"
             carriers.read_labels(file, mime)
+
+
+def nested(depth: int) -> bytes:
+    """Boxes of a manifest inside each other, and nothing in them."""
+    return b"".join(struct.pack(">I4s", 8 * (depth - n), b"jumb") for n in range(depth))
+
+
+@pytest.mark.parametrize("manifest", [bytes(8_000_000), nested(50_000), b"\xff" * 4 + b"jumb"])
+def test_a_giant_or_endless_manifest_is_unsound_and_breaks_no_reader(tmp_path, manifest):
+    plain = tmp_path / "plain.png"
+    save_image(plain, frames(1)[0])
+    data, body = plain.read_bytes(), b"caBX" + manifest
+    chunk = struct.pack(">I", len(manifest)) + body + struct.pack(">I", zlib.crc32(body))
+    plain.write_bytes(data[:33] + chunk + data[33:])
+    assert examine(plain, limits=UPLOAD).credentials.state == "invalid"
 
 
 def test_labels_in_hostile_xml_are_passed_by():
