@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import plain_c2pa
 from tests.marks_of import marks_of
 
 from worldreel.core.errors import UsageError, WorldreelError
@@ -111,6 +112,21 @@ def test_what_is_made_again_is_marked_the_same(tmp_path, marker):
     one, two = marked(marker, tmp_path / "1.mp4"), marked(marker, tmp_path / "2.mp4")
     assert np.array_equal(read_video(one), read_video(two))
     assert marks_of(one).credentials.content_id == marks_of(two).credentials.content_id
+
+
+@pytest.mark.parametrize("ending", [*VIDEOS, ".png", ".jpg"])
+def test_a_reader_that_shares_no_code_finds_the_signature_and_the_hashes_right(
+    tmp_path, marker, ending
+):
+    path = tmp_path / f"a{ending}"
+    still(marker, path) if ending in (".png", ".jpg") else marked(marker, path)
+    assert "worldreel local signer" in plain_c2pa.check(path)
+    if ending != ".mp4":
+        data = bytearray(path.read_bytes())
+        data[40] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(AssertionError, match="own bytes"):
+            plain_c2pa.check(path)
 
 
 def test_an_independent_reader_shows_the_label_in_an_mp4(tmp_path, marker):
