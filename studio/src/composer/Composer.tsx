@@ -99,10 +99,10 @@ export function Composer() {
           type="submit"
           look="lamp"
           aria-disabled={!body}
-          className={`mb-1 min-w-24 ${body ? "" : "opacity-60"}`}
+          className={`mb-1 shrink-0 max-sm:px-3 sm:min-w-24 ${body ? "" : "opacity-60"}`}
         >
           {sending > 0 ? <Icon name="clock" className="animate-breathe" /> : <Icon name="play" />}
-          {t("run")}
+          <span className="max-sm:sr-only">{t("run")}</span>
         </Button>
       </div>
       <div className={`${open ? "flex" : "hidden"} flex-wrap items-center gap-1 px-1 pt-1 sm:flex`}>

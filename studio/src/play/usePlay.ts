@@ -12,11 +12,12 @@ type FrameEvent = {
   speed: number | null;
   delay_ms: number | null;
 };
+/** While the world is still being loaded there is nothing to say of its speed. */
 type StateEvent = {
   status: "loading" | "playing";
-  prompt: string;
-  fps: number;
-  speed: number | null;
+  prompt?: string;
+  fps?: number;
+  speed?: number | null;
 };
 export type Ending = "closed" | "replaced" | "idle" | "ended";
 type Shown = {
@@ -84,7 +85,12 @@ export function usePlay() {
       picture.src = `data:image/webp;base64,${frame.webp}`;
     });
     on("state", ({ prompt, fps, speed }: StateEvent) =>
-      setShown((before) => ({ ...before, prompt, fps, speed })),
+      setShown((before) => ({
+        ...before,
+        prompt: prompt ?? before.prompt,
+        fps: fps ?? before.fps,
+        speed: speed ?? null,
+      })),
     );
     on("failed", ({ error }: { error: string }) => stop(null, error));
     on("stopped", ({ reason }: { reason: Ending }) => stop(reason, null));

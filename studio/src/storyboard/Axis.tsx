@@ -144,7 +144,10 @@ export function Axis({
                 onPointerDown={(event) =>
                   take(event, { kind: "card", key: card.key, from_x: event.clientX, moved: false })
                 }
-                onClick={() => onChoose(card.key)}
+                onClick={() => {
+                  onChoose(card.key);
+                  if (at_s < start || at_s >= start + card.seconds) onSeek(start);
+                }}
                 className={`relative block size-full cursor-grab overflow-hidden rounded-xl border text-left active:cursor-grabbing ${card.key === chosen ? "border-lamp bg-glow" : "border-line bg-card hover:border-edge"}`}
               >
                 <CardPicture card={card} />
