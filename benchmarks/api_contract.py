@@ -30,7 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="api-contract-")) / "data"
-    service = Service.open(Settings(data=folder, lease_s=3600, queue_max=1000))
+    service = Service.open(Settings(data=folder, lease_s=3600, queue_max=1000, plays_max=0))
     service.keys.add("default", "contract-test-key")
     service.workers.beat("worker", "process", first=True)
     app = make_app(service, posts=False)

@@ -16,7 +16,7 @@ EXAMPLES = 8
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract") / "data"
-    service = Service.open(Settings(data=folder, lease_s=3600))
+    service = Service.open(Settings(data=folder, lease_s=3600, plays_max=0))
     service.workers.beat("worker", "process", first=True)
     service.keys.add("default", "contract-test-key")
     offered_models(service.settings)

@@ -385,3 +385,13 @@ def test_every_body_of_the_page_is_one():
     named = set(re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", PAGE, re.MULTILINE))
     told = {verb for row in named for verb in re.findall("[a-z]+", row)}
     assert told == {*VERBS} - {"play"}
+
+
+def test_however_many_pages_follow_one_reader_reads(bench):
+    async def follow():
+        pages = [asyncio.create_task(Page(bench).until("ready")) for _ in range(20)]
+        await asyncio.gather(*pages)
+        readers = [task for task in asyncio.all_tasks() if "Pulse._read" in repr(task)]
+        assert len(readers) == 1
+
+    asyncio.run(follow())

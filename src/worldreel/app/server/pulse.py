@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from worldreel.app.jobs.queue import Queue
+from worldreel.app.jobs.database import patiently
+from worldreel.app.jobs.queue import Place, Queue
 from worldreel.app.jobs.video import Video
 from worldreel.app.server.callers import Owner
 from worldreel.app.server.events import EVENT_STREAM, SILENT_S, TRUST_S, event, preview_url
@@ -28,6 +30,27 @@ PATIENCE_S = 1.0
 log = logging.getLogger("worldreel.server")
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A video as it was read last, made once for all pages that follow.
+
+    Args:
+        state: what pages are told of at once where it differs: all but pictures and seconds.
+    """
+
+    video: Video
+    place: Place | None
+    shown: VideoObject
+    state: dict[str, Any]
+
+    @classmethod
+    def of(cls, video: Video, queue: Queue) -> "Seen":
+        """A row and its place in the queue."""
+        shown = VideoObject.of(video, queue)
+        rest: dict[str, Any] = {"worldreel": {"previews", "seconds_left"}}
+        return cls(video, queue.places.get(video.id), shown, shown.model_dump(exclude=rest))
+
+
 class Pulse:
     """Reads the videos of all owners who follow, in one query, a few times a second."""
 
@@ -37,17 +60,15 @@ class Pulse:
         self._owners: dict[str, int] = {}
         self._known: dict[str, set[str]] = {}
         self._since = 0
-        self._found: dict[str, dict[str, Video]] = {}
-        self._queue = Queue({}, 0.0)
+        self._found: dict[str, dict[str, Seen]] = {}
         self._round = 0
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, owner: str) -> None:
+    def follow(self, owner: str) -> None:
         """Begins to read an owner's videos."""
         self._owners[owner] = self._owners.get(owner, 0) + 1
         if self._task is None or self._task.done():
-            self._since = await run_in_threadpool(self._service.gallery.newest)
             self._task = asyncio.create_task(self._read())
 
     def leave(self, owner: str) -> None:
@@ -73,11 +94,12 @@ class Pulse:
         """Whether there was a reading with the owner's videos."""
         return owner in self._found
 
-    def found(self, owner: str) -> tuple[dict[str, Video], Queue]:
-        """The owner's videos that have not ended or did so a moment ago, and the queue."""
-        return self._found.get(owner, {}), self._queue
+    def found(self, owner: str) -> dict[str, Seen]:
+        """The owner's videos that have not ended or did so a moment ago."""
+        return self._found.get(owner, {})
 
     async def _read(self) -> None:
+        self._since = await run_in_threadpool(patiently, self._service.gallery.newest)
         while self._owners:
             owners = list(self._owners)
             known = [name for owner in owners for name in self._known.get(owner, ())]
@@ -87,13 +109,17 @@ class Pulse:
                 log.warning("events: %s", str(error.orig).splitlines()[0])
                 await asyncio.sleep(PATIENCE_S)
                 continue
-            found: dict[str, dict[str, Video]] = {owner: {} for owner in owners}
+            found: dict[str, dict[str, Seen]] = {owner: {} for owner in owners}
             for row in rows:
-                found[row.owner][row.id] = row
+                before = self._found.get(row.owner, {}).get(row.id)
+                same = before is not None and before.video == row
+                if before is None or not same or before.place != queue.places.get(row.id):
+                    before = Seen.of(row, queue)
+                found[row.owner][row.id] = before
                 self._since = max(self._since, row.seq)
             for owner, videos in found.items():
-                self._known[owner] = {one.id for one in videos.values() if not one.ended}
-            self._found, self._queue = found, queue
+                self._known[owner] = {name for name, one in videos.items() if not one.video.ended}
+            self._found = found
             async with self._changed:
                 self._round += 1
                 self._changed.notify_all()
@@ -139,15 +165,14 @@ async def _stream(
     told = _Told(service)
     loop = asyncio.get_running_loop()
     began = spoke = loop.time()
-    await pulse.follow(owner)
+    pulse.follow(owner)
     try:
         number = pulse.number
         while not pulse.knows(owner) and not stopping.is_set():
             number = await pulse.next(number)
         is_ready = False
         while loop.time() - began < seconds and not stopping.is_set():
-            videos, queue = pulse.found(owner)
-            async for line in told.news(videos, queue):
+            async for line in told.news(pulse.found(owner)):
                 spoke = loop.time()
                 yield line
             if not is_ready:
@@ -166,37 +191,38 @@ class _Told:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._states: dict[str, VideoObject] = {}
+        self._before: dict[str, Seen] = {}
+        self._previews: dict[str, int] = {}
         self._ended: set[str] = set()
 
-    async def news(self, videos: dict[str, Video], queue: Queue) -> AsyncIterator[str]:
-        for video in videos.values():
-            if video.id in self._ended:
+    async def news(self, videos: dict[str, Seen]) -> AsyncIterator[str]:
+        for name, seen in videos.items():
+            if name in self._ended:
                 continue
-            shown = VideoObject.of(video, queue)
-            before = self._states.get(video.id)
-            if video.ended:
-                self._states.pop(video.id, None)
-                self._ended.add(video.id)
-                yield event("done", shown.model_dump())
+            if seen.video.ended:
+                self._before.pop(name, None)
+                self._ended.add(name)
+                yield event("done", seen.shown.model_dump())
                 continue
-            if before is None or _has_news(before, shown):
-                self._states[video.id] = shown
-                yield event("video", shown.model_dump())
-            if video.previews > (before.worldreel.previews if before else 0):
-                self._states[video.id] = shown
-                if picture := await in_thread(preview_url, self._service, video.id):
-                    told = {"id": video.id, "image_url": picture, "previews": video.previews}
+            before = self._before.get(name)
+            if before is None or _has_news(before, seen):
+                self._before[name] = seen
+                yield event("video", seen.shown.model_dump())
+            if seen.video.previews > self._previews.get(name, 0):
+                self._previews[name] = seen.video.previews
+                if picture := await in_thread(preview_url, self._service, name):
+                    told = {"id": name, "image_url": picture, "previews": seen.video.previews}
                     yield event("preview", told)
-        for gone in set(self._states) - set(videos):
-            del self._states[gone]
+        for gone in set(self._before) - set(videos):
+            del self._before[gone]
             yield event("deleted", {"id": gone})
 
 
-def _has_news(before: VideoObject, now: VideoObject) -> bool:
+def _has_news(before: Seen, now: Seen) -> bool:
     """Whether more has changed than a second that went by and a picture that came."""
-    left, then = now.worldreel.seconds_left, before.worldreel.seconds_left
+    if before is now:
+        return False
+    left, then = now.shown.worldreel.seconds_left, before.shown.worldreel.seconds_left
     if left is not None and then is not None and abs(left - then) >= 1:
         return True
-    rest: dict[str, Any] = {"worldreel": {"previews", "seconds_left"}}
-    return before.model_dump(exclude=rest) != now.model_dump(exclude=rest)
+    return before.state != now.state
