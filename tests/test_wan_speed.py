@@ -36,7 +36,7 @@ def test_attention_in_bf16_is_as_near_to_float32_in_pieces_as_the_fused_kernel_i
     rounded = [part.bfloat16() for part in exact]
     fused = F.scaled_dot_product_attention(*(part.transpose(1, 2) for part in rounded))
     fused = fused.transpose(1, 2).flatten(2)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         found = attend(*rounded, exact=True)
     error = (found.float() - expected).square().mean()
     assert error < 1.5 * (fused.float() - expected).square().mean()

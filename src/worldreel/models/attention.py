@@ -114,7 +114,8 @@ def attend(
     is_slow = query.device.type == "cpu" and query.dtype == torch.bfloat16
     few = fits_as_product(query, key) and not exact
     if is_slow and not few and not torch.is_grad_enabled():
-        return attend_in_pieces(query, key, value, bias)
+        with torch.autocast("cpu", enabled=False):  # which would make float32 products bf16 again
+            return attend_in_pieces(query, key, value, bias)
     if is_slow and few:
         # contiguous: batched bf16 products on CPU are three times slower on strided operands
         scale = query.shape[-1] ** -0.5
