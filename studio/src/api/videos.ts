@@ -39,6 +39,8 @@ export function useVideos(filters: Filters) {
       }),
     getNextPageParam: (last) => (last.has_more ? last.last_id : null),
     placeholderData: (before) => before,
+    // comparing all known pages with each new one would take longer than a frame
+    structuralSharing: false,
   });
 }
 

@@ -38,18 +38,23 @@ export const Card = memo(function Card({ video, active, selected, onSelect }: Ca
       ) : (
         <InTheMaking video={video} tab={tab} />
       )}
-      {done && (
+      {done && (near || active || selected || video.worldreel.favourite) && (
         <div className="absolute top-1.5 right-1.5 flex gap-1">
           <MarkButtons video={video} tab={tab} shown={near} />
-          <CornerButton
-            icon="check"
-            label={t("select")}
-            pressed={selected}
-            shown={near || selected}
-            tab={tab}
-            onClick={() => onSelect(video.id)}
-          />
-          <CardMenu video={video} tab={tab} shown={near} />
+          {/* the rest is made when it is wanted: a wall of two thousand would carry it all along */}
+          {(near || active || selected) && (
+            <>
+              <CornerButton
+                icon="check"
+                label={t("select")}
+                pressed={selected}
+                shown={near || selected}
+                tab={tab}
+                onClick={() => onSelect(video.id)}
+              />
+              <CardMenu video={video} tab={tab} shown={near} />
+            </>
+          )}
         </div>
       )}
     </article>
