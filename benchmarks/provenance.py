@@ -30,6 +30,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from tests import plain_c2pa  # noqa: E402
 from tests.job_bench import Bench  # noqa: E402
 from tests.policy_cases import BEYOND, evasions, harmless  # noqa: E402
 from tests.test_consent import race  # noqa: E402
@@ -131,10 +132,16 @@ def outputs(count: int, model: str, marker: Marker) -> dict[str, Any]:
             continue
         found["made"] += 1
         found.update(read_marks(path, marker))
+        found["plain reader agrees"] += reads_plainly(path)
         if exiftool:
             found["exiftool agrees"] += asks_exiftool(exiftool, path)
     total = sum(counts.values(), Counter())
-    each = {name: dict(one) for name, one in counts.items()}
+    each = {
+        name: f"{one['watermark read right']} of {one['asked']} with all marks read"
+        if len(set(one.values())) == 1
+        else dict(one)
+        for name, one in counts.items()
+    }
     return {"total": dict(total), "each": each, "refused": sorted(set(wrong))}
 
 
@@ -154,6 +161,14 @@ def read_marks(path: Path, marker: Marker) -> Counter[str]:
             "watermark read right": int(reading.found and is_right),
         }
     )
+
+
+def reads_plainly(path: Path) -> int:
+    """Whether a reader that shares no code with the signer finds signature and hashes right."""
+    try:
+        return int("worldreel local signer" in plain_c2pa.check(path))
+    except Exception:
+        return 0
 
 
 def asks_exiftool(tool: str, path: Path) -> int:
