@@ -9,6 +9,9 @@ from PIL import Image
 from tests.studio_bench import TINY, StudioBench
 
 from worldreel.app.jobs.video import Wish
+from worldreel.app.server.canvas_shapes import Move, Stroke
+from worldreel.app.server.problems import ApiError
+from worldreel.app.server.strokes import draw_mask
 from worldreel.generate.verbs import noise_of
 from worldreel.media.read import read_settings, read_video
 
@@ -249,6 +252,26 @@ def test_what_cannot_be_is_refused_with_the_field_and_leaves_nothing(bench, clip
         assert answer.json()["error"]["param"] == param, answer.text
     assert list(bench.service.folder.work_root.iterdir()) == []
     assert list(bench.service.folder.aside.iterdir()) == []
+
+
+def test_strokes_that_would_take_long_to_draw_are_refused_at_once():
+    moves = [Move(at_s=0, dx=0, dy=0), Move(at_s=100, dx=1, dy=0)]
+    corners = [[number % 2, number // 2 % 2] for number in range(20_000)]
+    slow = Stroke(points=corners, radius=0.1, moves=moves)
+    whole = {"source": (128, 128), "size": (128, 128), "num_frames": 1440, "fps": 12}
+    with pytest.raises(ApiError, match="takes too long"):
+        draw_mask([slow], **whole)
+
+
+def test_points_under_the_brush_of_the_one_before_change_nothing_of_note():
+    line = [[0.2 + 0.6 * number / 5000, 0.5] for number in range(5001)]
+    whole = {"source": (128, 64), "size": (128, 64), "num_frames": 1, "fps": 12}
+    many = draw_mask([Stroke(points=line, radius=0.1)], **whole)
+    few = draw_mask([Stroke(points=[line[0], line[-1]], radius=0.1)], **whole)
+    edge = 0.6 * 128  # pixels of one row along the line
+    assert (many != few).sum() <= edge and few.sum() > 500
+    erased = Stroke(points=[line[0], line[-1]], radius=0.2, erase=True)
+    assert not draw_mask([Stroke(points=line, radius=0.1), erased], **whole).any()
 
 
 def test_an_estimate_counts_all_takes_and_what_waits(bench):
