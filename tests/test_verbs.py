@@ -118,7 +118,7 @@ def test_free_frames_depend_on_what_is_given(model):
 def test_a_ring_begins_elsewhere_at_each_evaluation_and_no_frame_is_its_first(model, monkeypatch):
     seen = []
 
-    def watch(denoiser, x, level, text, bias=None, given=None):
+    def watch(denoiser, x, level, text, *more):
         seen.append(x[0, 0, :, 0, 0].clone())
         return torch.zeros_like(x)
 
