@@ -1,6 +1,5 @@
 import { Toast } from "@base-ui/react/toast";
 import { type ReactNode, useMemo } from "react";
-import { IconButton } from "../parts/Button";
 import { Icon } from "../parts/Icon";
 import { useWords } from "../words/words";
 import { useExplain } from "./explain";
@@ -8,7 +7,7 @@ import { useExplain } from "./explain";
 const SHOWN_MS = 6000;
 const PROBLEM_MS = 12_000;
 
-/** Where short messages come up; everything within can tell some. */
+/** Where short messages come up; one clicks through them, so that they are in nobody's way. */
 export function Notices({ children }: { children: ReactNode }) {
   const t = useWords();
   return (
@@ -17,7 +16,7 @@ export function Notices({ children }: { children: ReactNode }) {
       <Toast.Portal>
         <Toast.Viewport
           aria-label={t("notices")}
-          className="pointer-events-none fixed inset-x-4 top-4 z-60 mx-auto grid max-w-md gap-2 sm:right-6 sm:left-auto sm:w-96"
+          className="pointer-events-none fixed inset-x-4 top-3 z-60 mx-auto grid max-w-80 gap-2"
         >
           <Shown />
         </Toast.Viewport>
@@ -27,13 +26,12 @@ export function Notices({ children }: { children: ReactNode }) {
 }
 
 function Shown() {
-  const t = useWords();
   const { toasts } = Toast.useToastManager();
   return toasts.map((toast) => (
     <Toast.Root
       key={toast.id}
       toast={toast}
-      className="pointer-events-auto flex animate-enter items-start gap-3 rounded-2xl border border-line bg-lift py-2.5 pr-2 pl-4 shadow-lift data-ending-style:opacity-0 data-limited:hidden"
+      className="flex animate-enter items-start gap-3 rounded-2xl border border-line bg-lift px-4 py-2 shadow-lift data-ending-style:opacity-0 data-limited:hidden"
     >
       <Icon
         name={toast.type === "bad" ? "alert" : "check"}
@@ -42,10 +40,9 @@ function Shown() {
       <Toast.Content className="min-w-0 flex-1 py-1">
         <Toast.Title className="text-body break-words" render={<p />} />
         {toast.actionProps && (
-          <Toast.Action className="pt-1 font-semibold text-lamp-ink underline-offset-4 hover:underline" />
+          <Toast.Action className="pointer-events-auto pt-1 font-semibold text-lamp-ink underline-offset-4 hover:underline" />
         )}
       </Toast.Content>
-      <Toast.Close render={<IconButton icon="close" label={t("close")} />} />
     </Toast.Root>
   ));
 }
