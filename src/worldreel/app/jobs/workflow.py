@@ -49,6 +49,8 @@ log = logging.getLogger("worldreel.jobs")
 
 Outcome = dict[str, Any]
 
+DISK_FULL: Outcome = {"failed": ["disk_full", "The server's disk is full. Ask again later."]}
+
 
 @dataclass(eq=False)
 class Workshop:
@@ -192,12 +194,12 @@ class _Job:
             if isinstance(error, Refused):
                 code = error.code
             if "disk is full" in error.message:
-                code = "disk_full"
+                return dict(DISK_FULL)  # the error's own words name files of the server
             return {"failed": [code, str(error).replace("\n", " ")]}
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 return self._broke(name, error)
-            return {"failed": ["disk_full", "The server's disk is full."]}
+            return dict(DISK_FULL)
         except MemoryError:
             return {"failed": ["out_of_memory", "There is not enough memory for this video."]}
         except Exception as error:
@@ -292,8 +294,8 @@ class _Job:
         try:
             shop.store.check(claim)
             published = shop.folder.publish(claim.id, claim.fence, self.work / marked["folder"])
-        except WorldreelError as error:
-            self._settle({"failed": ["disk_full", str(error).replace("\n", " ")]})
+        except WorldreelError:
+            self._settle(dict(DISK_FULL))
             return
         shop.hurt("between rename and commit")
         facts = {**self.facts, **marked["facts"], "notes": notes}
