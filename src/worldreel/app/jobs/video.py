@@ -11,7 +11,7 @@ QUEUED, IN_PROGRESS, COMPLETED, FAILED = "queued", "in_progress", "completed", "
 ENDED = (COMPLETED, FAILED)
 
 Kind = Literal["create", "edit", "extend"]
-VERBS = (
+Verb = Literal[
     "create",
     "image",
     "edit",
@@ -26,7 +26,7 @@ VERBS = (
     "interpolate",
     "storyboard",
     "play",
-)
+]
 """What people ask for; each is a canvas laid out in its own way."""
 
 
@@ -84,7 +84,7 @@ class Wish:
     notes: tuple[str, ...] = ()
     """What a person should know about how the wish is met."""
     verb: str = ""
-    """Out of `VERBS`; empty where an older version wrote it."""
+    """One of `Verb`; empty where an older version wrote it."""
     parents: tuple[Parent, ...] = ()
     num_given: int = 0
     """Frames of a canvas that were there already: the model's longest duration leaves them out."""

@@ -193,7 +193,7 @@ class _Job:
                 code = "consent_gone"
             if isinstance(error, Refused):
                 code = error.code
-            if "disk is full" in error.message:
+            if _is_full(error):
                 return dict(DISK_FULL)  # the error's own words name files of the server
             return {"failed": [code, str(error).replace("\n", " ")]}
         except OSError as error:
@@ -294,8 +294,10 @@ class _Job:
         try:
             shop.store.check(claim)
             published = shop.folder.publish(claim.id, claim.fence, self.work / marked["folder"])
-        except WorldreelError:
-            self._settle(dict(DISK_FULL))
+        except WorldreelError as error:
+            log.error("%s was not published: %s", claim.id, error)
+            not_written = ["internal_error", "The video's files could not be written."]
+            self._settle(dict(DISK_FULL) if _is_full(error) else {"failed": not_written})
             return
         shop.hurt("between rename and commit")
         facts = {**self.facts, **marked["facts"], "notes": notes}
@@ -352,6 +354,10 @@ class _Job:
 
 def _has_watermark(decoded: Outcome) -> bool:
     return bool(decoded["facts"].get("watermarked"))
+
+
+def _is_full(error: WorldreelError) -> bool:
+    return "disk is full" in error.message
 
 
 def _clean_up(shop: Workshop, video: str) -> None:

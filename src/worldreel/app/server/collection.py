@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, model_validator
 
 from worldreel.app.jobs.gallery import FolderExists, VideoFolder
-from worldreel.app.jobs.video import QUEUED
+from worldreel.app.jobs.video import QUEUED, Verb
 from worldreel.app.server.bodies import open_body
 from worldreel.app.server.callers import Owner
 from worldreel.app.server.problems import ApiError, invalid, not_found
 from worldreel.app.server.remaking import SettingsObject, body_of
 from worldreel.app.server.service import Served, Service, in_thread
-from worldreel.app.server.shapes import Id, In, Storable, Verb, VideoDeleted, VideoObject
+from worldreel.app.server.shapes import Id, In, Storable, VideoDeleted, VideoObject
 from worldreel.app.server.videos import find_video, show
 
 router = APIRouter(prefix="/v1")

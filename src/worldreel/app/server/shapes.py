@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from worldreel.app.jobs import sizes
 from worldreel.app.jobs.queue import Queue
-from worldreel.app.jobs.video import Video, Wish
+from worldreel.app.jobs.video import Verb, Video, Wish
 from worldreel.core.randomness import SEED_MAX
 
 PROMPT_MAX = 32_000
@@ -39,26 +39,6 @@ Prompt = Annotated[
 Id = Annotated[Storable, Field(min_length=1, max_length=128)]
 Seconds = Annotated[str, Field(min_length=1, max_length=16, examples=list(sizes.OFFICIAL_SECONDS))]
 Size = Annotated[str, Field(min_length=3, max_length=11, examples=list(sizes.OFFICIAL_SIZES))]
-
-
-Verb = Literal[
-    "create",
-    "image",
-    "edit",
-    "extend",
-    "loop",
-    "connect",
-    "erase",
-    "replace",
-    "expand",
-    "upscale",
-    "recut",
-    "interpolate",
-    "storyboard",
-    "play",
-]
-
-
 Status = Literal["queued", "in_progress", "completed", "failed"]
 
 

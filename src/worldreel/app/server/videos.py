@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 
 from worldreel.app.jobs.folder import IMAGE, SMALL, SPRITESHEET, THUMBNAIL, VIDEO
 from worldreel.app.jobs.gallery import Wanted
-from worldreel.app.jobs.video import COMPLETED, QUEUED, NewVideo, Video
+from worldreel.app.jobs.video import COMPLETED, QUEUED, NewVideo, Verb, Video
 from worldreel.app.server.admission import Act, Key, accept, estimate, new_object
 from worldreel.app.server.asking import Asking
 from worldreel.app.server.bodies import Body, open_body
@@ -22,7 +22,6 @@ from worldreel.app.server.shapes import (
     ExtendVideo,
     RemixVideo,
     Status,
-    Verb,
     VideoDeleted,
     VideoList,
     VideoObject,
