@@ -81,13 +81,15 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
     """Seconds from the loaded model to the written file, stage by stage, medians of some runs."""
     began = time.perf_counter()
     from worldreel.generate.engine import generate
-    from worldreel.generate.plan import plan_request
+    from worldreel.generate.plan import num_tokens, plan_request
     from worldreel.generate.request import Request
-    from worldreel.media.write import VideoWriter
+    from worldreel.generate.video import settings_of
+    from worldreel.provenance.mark import Marker
     from worldreel.weights.load import load_model
 
     model = load_model(name)
     load_s = time.perf_counter() - began
+    marker = Marker.open(folder / "keys", tell=lambda words: None)
     width, height = map(int, options.size.split("x"))
     runs: list[dict[str, float]] = []
     plan = None
@@ -111,8 +113,11 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
 
         assert request.fps
         start = time.perf_counter()
-        with VideoWriter(
-            folder / "warm.mp4", size=(height, width), fps=request.fps, settings={}
+        with marker.writer(
+            folder / "warm.mp4",
+            size=(height, width),
+            fps=request.fps,
+            settings=settings_of(model, plan),
         ) as writer:
             for frames in generate(model, plan, progress):
                 writer.write(frames)
@@ -139,12 +144,12 @@ def measure_warm(name: str, options: argparse.Namespace, folder: Path) -> dict[s
         "dtype": str(model.dtype).removeprefix("torch."),
         "width": width,
         "height": height,
-        "fps": plan.request.fps,
+        "fps": plan.canvas.fps,
         "seconds": options.seconds,
         "num_frames": plan.num_frames,
-        "num_inference_steps": plan.request.num_inference_steps,
+        "num_inference_steps": plan.options.num_inference_steps,
         "num_evaluations": plan.num_evaluations,
-        "num_tokens": plan.num_tokens,
+        "num_tokens": num_tokens(plan.stretches[0], plan.latent_size[1:], model.description),
         "gflop": plan.flops / 1e9,
         "load_s": load_s,
         "first_warm_s": first["warm_s"],
@@ -176,7 +181,7 @@ def print_report(report: dict[str, Any]) -> None:
         ("warm: loaded model to written mp4", f"{report['warm_s']:.2f} s", "3 s"),
         ("  text", f"{report['text_s']:.2f} s", ""),
         ("  denoise", f"{report['denoise_s']:.2f} s", ""),
-        ("  decode, encode, write", f"{report['decode_and_write_s']:.2f} s", ""),
+        ("  decode, mark, encode, write", f"{report['decode_and_write_s']:.2f} s", ""),
         ("first of this process, warm", f"{report['first_warm_s']:.2f} s", ""),
         ("cold: the whole process", f"{report['cold_s']:.2f} s", "12 s"),
         ("peak memory of that process", f"{gigabytes:.2f} GB", "1.5 GB"),
@@ -220,6 +225,7 @@ def write_random_model(folder: Path) -> None:
         summary="Untrained, of the default model's shape.",
         prediction=recipe["prediction"],
         level_channel=recipe["level_channel"],
+        position_channels=recipe["position_channels"],
         takes=("text",),
         fps=12,
         size=Sizes(default=(128, 128), min=96, max=256, trained=((128, 128),)),

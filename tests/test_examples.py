@@ -1,7 +1,10 @@
 """Every example runs and does what it says."""
 
 import dataclasses
+import json
 import runpy
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,3 +72,12 @@ def test_a_long_video_can_be_streamed_into_a_file(tmp_path: Path) -> None:
 def test_every_example_is_short() -> None:
     for path in EXAMPLES.glob("*.py"):
         assert len(path.read_text().splitlines()) < 100, path
+
+
+def test_the_benchmark_of_the_front_page_runs(tmp_path: Path) -> None:
+    script, report = EXAMPLES.parent / "benchmarks" / "generate.py", tmp_path / "report.json"
+    small = ["--size", "96x96", "--seconds", "1", "--num-inference-steps", "2", "--repeats", "1"]
+    words = [sys.executable, str(script), "--random-weights", *small, "--output-path", str(report)]
+    subprocess.run(words, check=True, capture_output=True)
+    told = json.loads(report.read_text())
+    assert told["num_frames"] == 12 and told["num_tokens"] > 0 and told["warm_s"] > 0
