@@ -28,6 +28,7 @@ from tests.job_bench import OWNER, Bench, soon  # noqa: E402
 
 from worldreel.app.jobs.folder import sha256_of  # noqa: E402
 from worldreel.app.jobs.hooks import HookStore  # noqa: E402
+from worldreel.app.jobs.video import Video  # noqa: E402
 from worldreel.app.jobs.workers import WorkerStore  # noqa: E402
 
 JOB_S = 1.6
@@ -36,8 +37,15 @@ TAKEN_S = 12.0
 WAKE_S = 2.0
 
 
+def found(bench: Bench, video: str) -> Video:
+    """The video, which nobody deletes here."""
+    there = bench.store.get(OWNER, video)
+    assert there is not None
+    return there
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -58,28 +66,28 @@ def main() -> int:
         soon(lambda: len(WorkerStore(bench.database).living(2)) == 2, 60)
         while taken_over < options.rounds:
             video = bench.admit()
-            soon(lambda v=video: bench.store.get(OWNER, v).status != "queued", 60)
+            soon(lambda v=video: found(bench, v).status != "queued", 60)
             time.sleep(chance.uniform(0, JOB_S))
-            holder = running[bench.store.get(OWNER, video).worker]
+            holder = running[found(bench, video).worker or ""]
             holder.send_signal(signal.SIGSTOP)
-            if bench.store.get(OWNER, video).status == "completed":
+            if found(bench, video).status == "completed":
                 holder.send_signal(signal.SIGCONT)
                 too_late += 1
                 continue
             try:
-                soon(lambda v=video: bench.store.get(OWNER, v).status == "completed", TAKEN_S)
+                soon(lambda v=video: found(bench, v).status == "completed", TAKEN_S)
             except AssertionError:  # SQLite has one lock, and it froze with it: nobody could go on
                 with_lock += 1
                 holder.send_signal(signal.SIGCONT)
-                soon(lambda v=video: bench.store.get(OWNER, v).status == "completed", 90)
+                soon(lambda v=video: found(bench, v).status == "completed", 90)
                 soon(lambda: len(WorkerStore(bench.database).living(2)) == 2, 90)
                 continue
-            before = bench.store.get(OWNER, video)
-            path = bench.folder.published(video, before.published_fence) / "video.mp4"
+            before = found(bench, video)
+            path = bench.folder.published(video, before.published_fence or 0) / "video.mp4"
             content = sha256_of(path)
             holder.send_signal(signal.SIGCONT)
             time.sleep(WAKE_S)
-            after = bench.store.get(OWNER, video)
+            after = found(bench, video)
             stale += after != before or sha256_of(path) != content or before.published_fence != 2
             taken_over += 1
             soon(lambda: len(WorkerStore(bench.database).living(2)) == 2, 60)

@@ -42,7 +42,7 @@ class Peak(threading.Thread):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="api-hostile-"))

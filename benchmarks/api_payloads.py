@@ -110,7 +110,7 @@ def requests():
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if INSIDE not in os.environ:

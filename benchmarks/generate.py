@@ -246,7 +246,7 @@ def write_random_model(folder: Path) -> None:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="toybox", help="a name or a folder")
     parser.add_argument("--random-weights", action="store_true", help="no trained model needed")
     parser.add_argument("--seconds", type=float, default=4.0)

@@ -128,7 +128,7 @@ def children_peak_mb() -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()

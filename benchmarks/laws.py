@@ -23,7 +23,7 @@ from worldreel.world.scene import FPS, NUM_FRAMES
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clips", type=Path, help="keep the clips in this folder")
     parser.add_argument("--num-clips", type=int, default=6)
     parser.add_argument("--workers", type=int, default=num_cores())

@@ -95,7 +95,7 @@ def holding(model: Model, num_seeds: int, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="toybox")
     parser.add_argument("--num-seeds", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0)

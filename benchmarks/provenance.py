@@ -334,7 +334,7 @@ def policy() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--outputs", type=int, default=60)
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--races", type=int, default=200)

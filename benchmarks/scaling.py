@@ -249,7 +249,7 @@ def table(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("train", "measure", "table"))
     parser.add_argument("--data", type=Path, default=Path("runs/toybox"))
     parser.add_argument("--recipe", type=Path, default=RECIPE)

@@ -123,7 +123,7 @@ def gallery(browser: Browser, server: LiveServer) -> dict[str, Any]:
 
 def main() -> None:
     """Measures, prints, writes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
     found: dict[str, Any] = {"machine": platform.machine(), "cpus": os.cpu_count()}

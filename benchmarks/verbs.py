@@ -292,7 +292,7 @@ def measure(model: Model, count: int, kept: Path | None = None) -> dict[str, Any
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="toybox")
     parser.add_argument("--num-scenes", type=int, default=16)
     parser.add_argument("--sheets", type=Path, help="draw what was made into this folder")

@@ -23,7 +23,8 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor, nn
 
 from worldreel.models import attention
@@ -144,7 +145,8 @@ def decode(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tens
     channels = 16
     config = CausalAutoencoderConfig(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
     torch.manual_seed(0)
-    theirs = AutoencoderKLWan(latents_mean=[0.0] * channels, latents_std=[1.0] * channels).eval()
+    zero, one = (0.0,) * channels, (1.0,) * channels
+    theirs: Any = AutoencoderKLWan(latents_mean=zero, latents_std=one).eval()
     ours = CausalAutoencoder(config).eval()
     ours.load_state_dict(autoencoder_from_diffusers(theirs.state_dict(), config))
     generator = torch.Generator().manual_seed(1)
@@ -157,7 +159,7 @@ def decode(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tens
     half = latents.bfloat16()
     runs: dict[str, Run] = {"diffusers": lambda: theirs.decode(half, return_dict=False)[0]}
     if options.compile:
-        compiled = AutoencoderKLWan(**dict(theirs.config)).to(device, torch.bfloat16).eval()
+        compiled: Any = AutoencoderKLWan(**dict(theirs.config)).to(device, torch.bfloat16).eval()
         compiled.load_state_dict(theirs.state_dict())
         compiled.decoder.compile()
         runs["diffusers compiled"] = lambda: compiled.decode(half, return_dict=False)[0]
