@@ -43,7 +43,14 @@ class SelfAttention(Attention):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         query = rotate(self.heads(self.query_norm(self.query(x))), cos, sin)  # b n h e
         key = rotate(self.heads(self.key_norm(self.key(x))), cos, sin)
-        return self.out(attend(query, key, self.heads(self.value(x))))
+        return self.out(self.attend(query, key, self.heads(self.value(x))))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """All ``b n h e`` queries over all keys and values: ``b n (h e)``.
+
+        Whoever deals the tokens out among devices puts an exchange around it, from outside.
+        """
+        return attend(query, key, value)
 
 
 @dataclass(frozen=True, eq=False)
