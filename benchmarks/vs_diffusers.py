@@ -143,10 +143,10 @@ def step(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor
 def decode(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor, float, Any]:
     """The decoder of Wan 2.1's autoencoder at its published width."""
     channels = 16
-    config = CausalAutoencoderConfig(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
-    torch.manual_seed(0)
     zero, one = (0.0,) * channels, (1.0,) * channels
-    theirs: Any = AutoencoderKLWan(latents_mean=zero, latents_std=one).eval()
+    config = CausalAutoencoderConfig(latents_mean=zero, latents_std=one)
+    torch.manual_seed(0)
+    theirs: Any = AutoencoderKLWan(latents_mean=list(zero), latents_std=list(one)).eval()
     ours = CausalAutoencoder(config).eval()
     ours.load_state_dict(autoencoder_from_diffusers(theirs.state_dict(), config))
     generator = torch.Generator().manual_seed(1)
@@ -159,7 +159,8 @@ def decode(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tens
     half = latents.bfloat16()
     runs: dict[str, Run] = {"diffusers": lambda: theirs.decode(half, return_dict=False)[0]}
     if options.compile:
-        compiled: Any = AutoencoderKLWan(**dict(theirs.config)).to(device, torch.bfloat16).eval()
+        compiled: Any = AutoencoderKLWan(**dict(theirs.config))
+        compiled = compiled.to(device, torch.bfloat16).eval()
         compiled.load_state_dict(theirs.state_dict())
         compiled.decoder.compile()
         runs["diffusers compiled"] = lambda: compiled.decode(half, return_dict=False)[0]
