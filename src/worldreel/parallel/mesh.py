@@ -1,0 +1,123 @@
+"""Which process is which, and how processes exchange tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from worldreel.core.errors import UsageError, WorldreelError
+
+COUNTS_SHOWN = 16
+"""Numbers of devices that an error proposes go up to this one."""
+
+
+class Group:
+    """Some of the processes, in an order.
+
+    Args:
+        rank: which of them this one is.
+        size: how many they are.
+        handle: as ``torch.distributed`` knows them.
+    """
+
+    def __init__(self, rank: int, size: int, handle: dist.ProcessGroup | None = None) -> None:
+        self.rank, self.size, self.handle = rank, size, handle
+
+    def all_to_all(self, x: Tensor) -> Tensor:
+        """Sends ``x[r]`` to each rank r, and returns what each has sent, in the same shape."""
+        x = x.contiguous()
+        received = torch.empty_like(x)
+        self._exchange(lambda: dist.all_to_all_single(received, x, group=self.handle))
+        return received
+
+    def all_gather(self, x: Tensor) -> Tensor:
+        """The ``x`` of every rank, in their order along a new first axis."""
+        x = x.contiguous()
+        gathered = x.new_empty(self.size * len(x), *x.shape[1:])
+        self._exchange(lambda: dist.all_gather_single(gathered, x, group=self.handle))
+        return gathered.unflatten(0, (self.size, -1))
+
+    def _exchange(self, call) -> None:
+        try:
+            call()
+        except RuntimeError as error:
+            raise LostDevice(str(error)) from error
+
+
+class LostDevice(WorldreelError):
+    """Another process is not there any more; the exchange with it cannot be finished."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"A device that works on the same video is lost: {detail.splitlines()[0]}",
+            remedy="Start again; with fewer devices if it ran out of memory.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """All processes that make one video, and the two ways in which they share the work.
+
+    Args:
+        whole: all of them.
+        half: the half of them that this one is in; all of them if their number is odd.
+        pair: this one and the one at its place in the other half; itself if there is none.
+    """
+
+    whole: Group
+    half: Group
+    pair: Group
+
+    def split(self, batch: int, num_heads: int) -> tuple[Group, Group]:
+        """Who shares the clips of a batch, and who shares the tokens of each.
+
+        Clips come first, as the prompt and its absence: they need no exchange before the end.
+        """
+        if batch % self.pair.size == 0:
+            return self.pair, self.half
+        if num_heads % self.whole.size == 0:
+            return SINGLE, self.whole
+        return SINGLE, self.half
+
+
+SINGLE = Group(0, 1)
+
+
+def make_mesh() -> Mesh:
+    """The mesh of the processes that called ``torch.distributed.init_process_group``.
+
+    All of them must call it.
+    """
+    rank, size = dist.get_rank(), dist.get_world_size()
+    whole = Group(rank, size, dist.group.WORLD)
+    if size % 2:
+        return Mesh(whole, whole, SINGLE)
+    middle = size // 2
+    halves = [range(middle), range(middle, size)]
+    half = _own([list(ranks) for ranks in halves], rank)
+    return Mesh(whole, half, _own([list(pair) for pair in zip(*halves, strict=True)], rank))
+
+
+def _own(groups: Sequence[list[int]], rank: int) -> Group:
+    """Makes all groups, which all processes must, and returns that of ``rank``."""
+    handles = [dist.new_group(ranks) for ranks in groups]
+    (mine,) = [n for n, ranks in enumerate(groups) if rank in ranks]
+    return Group(groups[mine].index(rank), len(groups[mine]), handles[mine])
+
+
+def check_size(size: int, num_heads: int) -> None:
+    """Raises UsageError unless ``size`` devices can share a transformer's attention heads."""
+    if can_share(size, num_heads):
+        return
+    able = [n for n in range(1, COUNTS_SHOWN + 1) if can_share(n, num_heads)]
+    raise UsageError(
+        f"{size} devices cannot share the {num_heads} attention heads of this model evenly.",
+        remedy=f"Use one of these numbers of devices: {', '.join(map(str, able))}.",
+    )
+
+
+def can_share(size: int, num_heads: int) -> bool:
+    """Whether each device has as many heads as any other, in one half or in the whole."""
+    return size >= 1 and num_heads % (size // 2 if size % 2 == 0 else size) == 0
