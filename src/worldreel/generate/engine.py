@@ -27,8 +27,6 @@ from worldreel.generate.window import (
     make_window,
 )
 from worldreel.weights.load import LoadedModel
-from worldreel.weights.lora import applied
-from worldreel.weights.lora_use import LoraUse
 
 DECODE_GROUP = 8
 """Latent frames that are decoded at a time; memory grows with it, speed hardly does."""
@@ -154,7 +152,7 @@ def make_stretch(
             look(done, x_0[0, :, first:stop])
 
     noise = _noise(plan, stretch, number)
-    with applied(model.transformer, [LoraUse.parse(lora) for lora in plan.options.loras]):
+    with model.with_loras(plan.options.loras):
         latents = sample(model, plan, window, noise, step, look_at_new)
     return latents[0, :, first:stop].float().cpu().contiguous()
 

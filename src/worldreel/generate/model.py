@@ -31,6 +31,10 @@ class Model:
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
 
+    def close(self) -> None:
+        """Ends the processes on other devices, where it was loaded for several."""
+        self.loaded.close()
+
     @property
     def description(self) -> ModelDescription:
         """Everything that is known about it: sizes, rate, licence, what it can be given."""

@@ -50,3 +50,10 @@ class Experts(nn.Module):
             text_read = text.high if is_high else text.low
             return (self.high if is_high else self.low)(x, level, text_read, *more, **named)
         return (self.high if is_high else self.low)(x, level, text, *more, **named)
+
+
+def networks_of(transformer: Transformer | Experts) -> tuple[Transformer, ...]:
+    """The transformer, or both where there are two."""
+    if isinstance(transformer, Experts):
+        return transformer.high, transformer.low
+    return (transformer,)

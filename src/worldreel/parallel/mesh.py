@@ -1,7 +1,8 @@
 """Which process is which, and how processes exchange tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,20 @@ COUNTS_SHOWN = 16
 """Numbers of devices that an error proposes go up to this one."""
 
 
+class LostDevice(WorldreelError):
+    """Another process is not there any more; the exchange with it cannot be finished."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"A device that works on the same video is lost: {detail.splitlines()[0]}",
+            remedy="Start again; with fewer devices if memory ran out.",
+        )
+
+
+Explain = Callable[[str], WorldreelError]
+"""Makes the error that people see of what an exchange that failed said."""
+
+
 class Group:
     """Some of the processes, in an order.
 
@@ -22,8 +37,14 @@ class Group:
         handle: as ``torch.distributed`` knows them.
     """
 
-    def __init__(self, rank: int, size: int, handle: dist.ProcessGroup | None = None) -> None:
-        self.rank, self.size, self.handle = rank, size, handle
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        handle: dist.ProcessGroup | None = None,
+        explain: Explain = LostDevice,
+    ) -> None:
+        self.rank, self.size, self.handle, self._explain = rank, size, handle, explain
 
     def all_to_all(self, x: Tensor) -> Tensor:
         """Sends ``x[r]`` to each rank r, and returns what each has sent, in the same shape."""
@@ -39,21 +60,15 @@ class Group:
         self._exchange(lambda: dist.all_gather_single(gathered, x, group=self.handle))
         return gathered.unflatten(0, (self.size, -1))
 
-    def _exchange(self, call) -> None:
+    def broadcast(self, x: Tensor) -> None:
+        """Makes ``x``, contiguous, what it is on the first rank."""
+        self._exchange(lambda: dist.broadcast(x, group=self.handle, group_src=0))
+
+    def _exchange(self, call: Callable[[], object]) -> None:
         try:
             call()
         except RuntimeError as error:
-            raise LostDevice(str(error)) from error
-
-
-class LostDevice(WorldreelError):
-    """Another process is not there any more; the exchange with it cannot be finished."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(
-            f"A device that works on the same video is lost: {detail.splitlines()[0]}",
-            remedy="Start again; with fewer devices if it ran out of memory.",
-        )
+            raise self._explain(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,26 +100,27 @@ class Mesh:
 SINGLE = Group(0, 1)
 
 
-def make_mesh() -> Mesh:
+def make_mesh(explain: Explain = LostDevice) -> Mesh:
     """The mesh of the processes that called ``torch.distributed.init_process_group``.
 
     All of them must call it.
     """
     rank, size = dist.get_rank(), dist.get_world_size()
-    whole = Group(rank, size, dist.group.WORLD)
+    whole = Group(rank, size, dist.group.WORLD, explain)
     if size % 2:
         return Mesh(whole, whole, SINGLE)
     middle = size // 2
     halves = [range(middle), range(middle, size)]
-    half = _own([list(ranks) for ranks in halves], rank)
-    return Mesh(whole, half, _own([list(pair) for pair in zip(*halves, strict=True)], rank))
+    pairs = [list(pair) for pair in zip(*halves, strict=True)]
+    half = _own([list(ranks) for ranks in halves], rank, explain)
+    return Mesh(whole, half, _own(pairs, rank, explain))
 
 
-def _own(groups: Sequence[list[int]], rank: int) -> Group:
+def _own(groups: Sequence[list[int]], rank: int, explain: Explain) -> Group:
     """Makes all groups, which all processes must, and returns that of ``rank``."""
-    handles = [dist.new_group(ranks) for ranks in groups]
+    handles: list[Any] = [dist.new_group(ranks) for ranks in groups]
     (mine,) = [n for n, ranks in enumerate(groups) if rank in ranks]
-    return Group(groups[mine].index(rank), len(groups[mine]), handles[mine])
+    return Group(groups[mine].index(rank), len(groups[mine]), handles[mine], explain)
 
 
 def check_size(size: int, num_heads: int) -> None:

@@ -1,6 +1,9 @@
 """From a model's folder to networks that are ready to run, every byte checked first."""
 
+import contextlib
+import dataclasses
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +18,11 @@ from worldreel.core.parse import parse
 from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
 from worldreel.models.causal_autoencoder import CausalAutoencoder
 from worldreel.models.clip import ImageEncoder
-from worldreel.models.experts import Experts
+from worldreel.models.experts import Experts, networks_of
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
+from worldreel.parallel.crew import Crew
+from worldreel.parallel.mesh import check_size
 from worldreel.weights.catalogue import check_model, describe, find_model
 from worldreel.weights.description import ModelDescription
 from worldreel.weights.fit import check_memory
@@ -29,9 +34,14 @@ from worldreel.weights.load_pipeline import (
     load_pipeline_transformer,
     make_ready,
 )
+from worldreel.weights.lora import applied
+from worldreel.weights.lora_use import LoraUse
 
 TRANSFORMER_FILE = "transformer.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
+
+FOLLOWER = "worldreel.weights.follower"
+"""What the processes on other devices run."""
 
 GET_AGAIN = "Get the model's folder again; nothing of it was used."
 
@@ -54,26 +64,57 @@ class LoadedModel:
     dtype: torch.dtype
     image: ImageEncoder | None = None
     """Of a model that is shown what is given as the states of pictures, too."""
+    crew: Crew | None = None
+    """Other devices that share the transformer, where there are any."""
 
     @property
     def device(self) -> torch.device:
         """Where the networks stand; the encoders of text and pictures stay on the CPU."""
         return next(self.autoencoder.parameters()).device
 
+    @property
+    def splits_batch(self) -> bool:
+        """Whether the transformer takes two clips at a time in the time of one."""
+        return self.crew is not None and self.crew.splits_batch
+
+    @contextlib.contextmanager
+    def with_loras(self, loras: Sequence[str]) -> Iterator[None]:
+        """Changes the transformer inside the block, on all devices (see `LoraUse.parse`).
+
+        Raises:
+            UsageError, WorldreelError: a file that cannot be used.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(applied(self.transformer, [LoraUse.parse(lora) for lora in loras]))
+            if self.crew is not None:
+                stack.enter_context(self.crew.at_work())
+                if loras:
+                    stack.enter_context(self.crew.entered("loras", uses=list(loras)))
+            yield
+
+    def close(self) -> None:
+        """Ends the processes on other devices, if there are any."""
+        if self.crew is not None:
+            self.crew.close()
+
 
 def load_model(
     name_or_folder: str | Path,
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
+    *,
+    num_devices: int = 1,
 ) -> LoadedModel:
     """Loads a model by name or folder.
 
     Args:
         dtype: float32 or bfloat16; by default whichever the device multiplies faster.
         device: where the networks go, such as ``cpu`` or ``cuda``.
+        num_devices: how many share the transformer: the first GPUs, or processes on the CPU.
+            Such a model is to be closed; it can be in memory only once.
 
     Raises:
-        UsageError: there is no such model, or no such device.
+        UsageError: there is no such model, no such device, or not so many that could share it.
         WorldreelError: a file is missing, truncated, altered or not safetensors, or its
             weights do not fit the description.
     """
@@ -86,6 +127,9 @@ def load_model(
         )
     dtype = fastest_dtype(device) if dtype is None else dtype
     assert dtype in (torch.float32, torch.bfloat16), dtype
+    if num_devices != 1:
+        check_devices(num_devices, description, device)
+        return _load_shared(name_or_folder, dtype, device, num_devices)
     if description.layout == "diffusers":
         check_model(name_or_folder)
         return _load_pipeline(folder, description, dtype, device)
@@ -112,6 +156,33 @@ def load_model(
         load_minilm(num_tokens=description.text.num_tokens),
         dtype,
     )
+
+
+def check_devices(
+    num_devices: int, description: ModelDescription, device: torch.device | str
+) -> None:
+    """Raises UsageError unless so many devices are here and can share a model's transformer."""
+    there = torch.cuda.device_count()
+    if torch.device(device).type == "cuda" and num_devices > there:
+        raise UsageError(
+            f"{num_devices} devices are asked for; this machine has {there} GPUs.",
+            remedy="Use as many devices as there are GPUs, or fewer.",
+        )
+    check_size(num_devices, description.transformer["num_heads"])
+
+
+def _load_shared(
+    name_or_folder: str | Path, dtype: torch.dtype, device: torch.device, num_devices: int
+) -> LoadedModel:
+    hello = {"model": str(name_or_folder), "dtype": str(dtype).removeprefix("torch.")}
+    crew = Crew(num_devices, FOLLOWER, device, hello)
+    try:
+        model = load_model(name_or_folder, dtype, device)
+        crew.lead(networks_of(model.transformer))
+    except BaseException:
+        crew.close()
+        raise
+    return dataclasses.replace(model, crew=crew)
 
 
 def _load_pipeline(
