@@ -4,7 +4,9 @@
 
 The outputs are made by the command line with a model of random weights, so that a thousand take
 minutes; credentials, labels and watermark of each are then read back, and the labels by exiftool
-too where it is installed. Cost is measured with the default model, in processor time.
+too where it is installed. With ``--c2pa-ts FOLDER``, where that npm package was installed (see
+``c2pa_ts.mjs``), the last file of each verb and format that it can read is read by it as well, as
+made and with a byte changed. Cost is measured with the default model, in processor time.
 """
 
 import argparse
@@ -54,6 +56,8 @@ from worldreel.weights.save import save_model  # noqa: E402
 
 SIDE = 128
 FORMATS = (".mp4", ".webp", ".gif")
+READ_BY_OTHERS = {".mp4", ".png"}
+"""What c2pa-ts can read of our formats, beside jpeg, which no command line writes."""
 LARGE = dataclasses.replace(
     DESCRIPTION,
     takes=("text", "first_frame", "last_frame", "clip", "mask"),
@@ -109,16 +113,18 @@ def prepare(folder: Path) -> str:
     return str(folder / "tiny")
 
 
-def outputs(count: int, model: str, marker: Marker) -> dict[str, Any]:
+def outputs(count: int, model: str, marker: Marker, c2pa_ts: Path | None) -> dict[str, Any]:
     """Makes files by every verb in every format and reads their marks."""
     counts: dict[str, Counter[str]] = {}
     wrong: list[str] = []
+    made: dict[tuple[str, str], Path] = {}
     exiftool = shutil.which("exiftool")
     for number in range(count):
         name = list(VERBS)[number % len(VERBS)]
         ending = ".png" if name == "image" else FORMATS[number // len(VERBS) % len(FORMATS)]
-        path = Path(f"out{ending}")
+        path = Path(f"{name.replace(' ', '-')}{ending}")
         path.unlink(missing_ok=True)
+        made[name, ending] = path
         where = "--record" if name == "play" else "--output-path"
         words = [name.split()[0], "--model", model, "--seed", str(number), where, str(path)]
         told = io.StringIO()
@@ -142,7 +148,13 @@ def outputs(count: int, model: str, marker: Marker) -> dict[str, Any]:
         else dict(one)
         for name, one in counts.items()
     }
-    return {"total": dict(total), "each": each, "refused": sorted(set(wrong))}
+    result: dict[str, Any] = {"total": dict(total), "each": each, "refused": sorted(set(wrong))}
+    if c2pa_ts is not None:
+        readable = [
+            path for path in made.values() if path.exists() and path.suffix in READ_BY_OTHERS
+        ]
+        result["c2pa-ts"] = asks_c2pa_ts(c2pa_ts, readable)
+    return result
 
 
 def read_marks(path: Path, marker: Marker) -> Counter[str]:
@@ -177,6 +189,25 @@ def asks_exiftool(tool: str, path: Path) -> int:
     told = json.loads(subprocess.run(words, capture_output=True, check=False).stdout or "[{}]")[0]
     label = told.get("Aigc") or told.get("AIGC")
     return int(bool(label) and "rainedAlgorithmicMedia" in str(told.get("DigitalSourceType")))
+
+
+def asks_c2pa_ts(folder: Path, paths: list[Path]) -> dict[str, str]:
+    """What an implementation by others says of the files, and of each with a byte changed."""
+    changed = []
+    for path in paths:
+        data = bytearray(path.read_bytes())
+        data[-64] ^= 1
+        changed.append(path.with_stem(f"{path.stem}-changed"))
+        changed[-1].write_bytes(data)
+    words = ["node", ROOT / "benchmarks/c2pa_ts.mjs", folder.absolute()]
+    told = subprocess.run([*words, *paths, *changed], capture_output=True, check=True, text=True)
+    valid = {line["name"]: line["valid"] for line in map(json.loads, told.stdout.splitlines())}
+    found = {}
+    for ending in sorted(READ_BY_OTHERS):
+        pairs = [pair for pair in zip(paths, changed, strict=True) if pair[0].suffix == ending]
+        found[ending] = f"{sum(valid[str(p)] for p, _ in pairs)} of {len(pairs)} valid"
+        found[f"{ending} changed"] = f"{sum(valid[str(c)] for _, c in pairs)} of {len(pairs)} valid"
+    return found
 
 
 def moments(count: int, folder: Path, marker: Marker, seed: int) -> dict[str, Any]:
@@ -341,9 +372,11 @@ def main() -> None:
     parser.add_argument("--flip-step", type=int, default=1)
     parser.add_argument("--parts", nargs="*", default=PARTS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--c2pa-ts", type=Path)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     out = None if asked.out is None else asked.out.absolute()
+    c2pa_ts = None if asked.c2pa_ts is None else asked.c2pa_ts.absolute()
     found: dict[str, Any] = {"machine": describe_machine()}
     if out is not None and out.is_file():  # parts that were measured before stay
         found |= json.loads(out.read_text())
@@ -352,7 +385,7 @@ def main() -> None:
         os.environ[HOME_VARIABLE] = str(folder / "keys")
         marker = Marker.open(tell=lambda told: None)
         acts = {
-            "outputs": lambda: outputs(asked.outputs, prepare(folder), marker),
+            "outputs": lambda: outputs(asked.outputs, prepare(folder), marker, c2pa_ts),
             "moments": lambda: moments(asked.moments, folder, marker, asked.seed),
             "flips": lambda: flips(folder, marker, asked.flip_step),
             "races": lambda: races(asked.races, folder / "races"),

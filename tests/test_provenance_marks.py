@@ -121,12 +121,11 @@ def test_a_reader_that_shares_no_code_finds_the_signature_and_the_hashes_right(
     path = tmp_path / f"a{ending}"
     still(marker, path) if ending in (".png", ".jpg") else marked(marker, path)
     assert "worldreel local signer" in plain_c2pa.check(path)
-    if ending != ".mp4":
-        data = bytearray(path.read_bytes())
-        data[100 if ending == ".webp" else -1] ^= 1  # the credentials are at the end of a webp
-        path.write_bytes(data)
-        with pytest.raises(AssertionError, match="own bytes"):
-            plain_c2pa.check(path)
+    data = bytearray(path.read_bytes())
+    data[100 if ending == ".webp" else -1] ^= 1  # the credentials are at the end of a webp
+    path.write_bytes(data)
+    with pytest.raises(AssertionError, match=r"own bytes|its boxes"):
+        plain_c2pa.check(path)
 
 
 def test_an_independent_reader_shows_the_label_in_an_mp4(tmp_path, marker):
