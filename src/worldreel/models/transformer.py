@@ -4,7 +4,9 @@ Parameter names are our own; ``wan_keys`` maps the published ones onto them.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -115,13 +117,15 @@ class Block(nn.Module):
         cos: Tensor,  # n e/2
         sin: Tensor,
         text_bias: Tensor | None = None,  # b n m
+        hint: Tensor | None = None,  # b n d, added to the result
     ) -> Tensor:
         modulation = self.scale_shift_table.float() + time
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation.split(1, dim=2)  # b g 1 d
         attended = self.self_attention(modulate(x, shift_1, scale_1, self.eps), cos, sin)
         x = add_gated(x, attended, gate_1)
         x = x + self.cross_attention(self.cross_norm(x), text, image, text_bias)
-        return add_gated(x, self.mlp(modulate(x, shift_2, scale_2, self.eps)), gate_2)
+        x = add_gated(x, self.mlp(modulate(x, shift_2, scale_2, self.eps)), gate_2)
+        return x if hint is None else x + hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +155,10 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.dim, config.out_channels * patch)
         self._rotary: dict[tuple, tuple[Tensor, Tensor]] = {}
 
+    def hearing(self) -> list[Block]:
+        """All blocks that hear the text, in the order of `Read`."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
     def read(self, text: Tensor) -> "Read":
         """Reads a prompt's states ``b m text_dim`` for all steps: the same numbers at every one.
 
@@ -170,8 +178,7 @@ class Transformer(nn.Module):
             text = text[:, :kept]
         embedded = self.text_in(text)
         heard = []
-        for block in self.blocks:
-            assert isinstance(block, Block)
+        for block in self.hearing():
             heard.append(block.cross_attention.hear(embedded, bias))
         return Read(tuple(heard), len(text))
 
@@ -203,20 +210,30 @@ class Transformer(nn.Module):
         grid = self._check(x, level, text, image, text_bias)
         cos, sin = self._rotary_table(grid, x.device)
         time, time_6 = self._embed_time(level)  # b g d, b g 6 d
-        heard = text.heard if isinstance(text, Read) else (self.text_in(text),) * len(self.blocks)
+        heard = text.heard if isinstance(text, Read) else None
+        if heard is None:
+            heard = (self.text_in(text),) * len(self.hearing())
         if self.image_in is not None and image is not None:
             image = self.image_in(image)
 
         if text_bias is not None:
             text_bias = text_bias.repeat_interleave(grid[1] * grid[2], dim=1)  # b n m
 
-        x = self.patch_in(patchify(x, self.config.patch_size))  # b n d
-        for block, hears in zip(self.blocks, heard, strict=True):
-            x = block(x, time_6, hears, image, cos, sin, text_bias)
+        patches = patchify(x, self.config.patch_size)
+        x = self.run_blocks(patches, time_6, heard, image, cos, sin, text_bias)  # b n d
 
         shift, scale = (self.scale_shift_table.float() + time[:, :, None]).split(1, dim=2)
         x = self.head(modulate(x, shift, scale, self.config.eps))
         return unpatchify(x, grid, self.config.patch_size)
+
+    def run_blocks(
+        self, patches: Tensor, time: Tensor, heard: Sequence[Tensor | Heard], *more: Any
+    ) -> Tensor:
+        """Tokens ``b n d`` behind the last block; ``more`` is what a block takes after these."""
+        x = self.patch_in(patches)
+        for block, hears in zip(self.blocks, heard, strict=True):
+            x = block(x, time, hears, *more)
+        return x
 
     def _embed_time(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Float32 embeddings ``b g d`` and ``b g 6 d`` of the levels, outside of autocast."""
@@ -251,10 +268,10 @@ class Transformer(nn.Module):
     ) -> tuple[int, int, int]:
         """The grid of tokens along t, h, w, if every shape fits."""
         config = self.config
-        if x.ndim != 5 or x.shape[1] != config.in_channels:
+        if x.ndim != 5 or x.shape[1] != config.all_channels:
             raise UsageError(
                 f"The latents have shape {tuple(x.shape)}; this model takes "
-                f"(b, {config.in_channels}, t, h, w).",
+                f"(b, {config.all_channels}, t, h, w).",
                 remedy="Check that latents and transformer belong to the same model.",
             )
         b, _, t, h, w = x.shape

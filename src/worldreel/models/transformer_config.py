@@ -86,3 +86,8 @@ class TransformerConfig:
     def dim(self) -> int:
         """Width of a token inside the network."""
         return self.num_heads * self.head_dim
+
+    @property
+    def all_channels(self) -> int:
+        """Of the input: the noisy latents, and what the model is told beside them."""
+        return self.in_channels

@@ -19,6 +19,8 @@ OUTER = {
     "condition_embedder.image_embedder.ff.net.2": "image_in.mlp.down",
     "condition_embedder.image_embedder.norm2": "image_in.norm_out",
     "proj_out": "head",
+    "vace_patch_embedding": "control.patch_in",
+    "vace_blocks.0.proj_in": "control.project_in",
 }
 ATTENTION = {
     "to_q": "query",
@@ -38,6 +40,8 @@ INNER = {
     "ffn.net.0.proj": "mlp.up",
     "ffn.net.2": "mlp.down",
 }
+BESIDE = "vace_blocks."
+"""The blocks beside those of the transformer, in VACE."""
 ROTATED = ("query", "key", "query_norm", "key_norm")  # of self-attention
 
 
@@ -55,14 +59,17 @@ def our_name(key: str) -> str:
     if key == "condition_embedder.image_embedder.pos_embed":
         return "image_in.positions"
     module, _, leaf = key.rpartition(".")
-    if module.startswith("blocks."):
-        _, index, inner = (*module.split(".", 2), "")[:3]
-        if not inner and leaf == "scale_shift_table":
-            return key
-        if inner in INNER:
-            return f"blocks.{index}.{INNER[inner]}.{leaf}"
-    elif module in OUTER:
+    if module in OUTER:
         return f"{OUTER[module]}.{leaf}"
+    if module.startswith(("blocks.", BESIDE)):
+        _, index, inner = (*module.split(".", 2), "")[:3]
+        blocks = "control.blocks" if module.startswith(BESIDE) else "blocks"
+        if not inner and leaf == "scale_shift_table":
+            return f"{blocks}.{index}.{leaf}"
+        if inner == "proj_out" and module.startswith(BESIDE):
+            return f"control.outs.{index}.{leaf}"
+        if inner in INNER:
+            return f"{blocks}.{index}.{INNER[inner]}.{leaf}"
     raise WorldreelError(
         f'The weights hold "{key}", which is no part of a Wan transformer.',
         remedy="Check that the file is a Wan 2.1 or 2.2 transformer in diffusers' layout.",
@@ -81,7 +88,7 @@ def from_diffusers(weights: Mapping[str, Tensor], config: TransformerConfig) -> 
     ours: dict[str, Tensor] = {}
     for key, tensor in weights.items():
         name = our_name(key)
-        if name == "patch_in.weight":
+        if name.endswith("patch_in.weight"):
             tensor = tensor.flatten(1)
         elif name.endswith("scale_shift_table") or name == "image_in.positions":
             tensor = tensor.squeeze(0)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from worldreel.models.attention import Heard, SelfAttention
-from worldreel.models.transformer import Block, Read, Transformer
+from worldreel.models.transformer import Read, Transformer
+from worldreel.models.vace import VaceTransformer
 from worldreel.parallel.mesh import SINGLE, Group, Mesh, check_size
 from worldreel.parallel.tokens import Deal, attend_dealt
 
@@ -37,13 +38,15 @@ class Shared:
         self.dealt: dict[str, Tensor] = {}
         transformer.register_forward_pre_hook(self._begin, with_kwargs=True)
         transformer.register_forward_hook(self._finish)
-        blocks = list(transformer.blocks)
-        for block in blocks:
-            assert isinstance(block, Block)
+        for block in transformer.hearing():
             block.register_forward_pre_hook(self._enter, with_kwargs=True)
             self._wrap(block.self_attention)
-        blocks[0].register_forward_pre_hook(self._deal_out, with_kwargs=True, prepend=True)
-        blocks[-1].register_forward_hook(self._put_together)
+        chains = [transformer.blocks]
+        if isinstance(transformer, VaceTransformer):  # whose hints are for dealt tokens
+            chains.append(transformer.control.blocks)
+        for blocks in chains:
+            blocks[0].register_forward_pre_hook(self._deal_out, with_kwargs=True, prepend=True)
+        transformer.blocks[-1].register_forward_hook(self._put_together)
 
     def _begin(self, transformer: nn.Module, args: Any, kwargs: Any) -> tuple[tuple, dict]:
         """Of every argument, the rows of this process's clips."""
@@ -57,7 +60,7 @@ class Shared:
         return output if self.clips.size == 1 else self.clips.all_gather(output).flatten(0, 1)
 
     def _deal_out(self, block: nn.Module, args: Any, kwargs: Any) -> tuple[tuple, dict] | None:
-        """At the first block: this process's part of all that belongs to tokens."""
+        """At the first block of several: this process's part of all that belongs to tokens."""
         self.dealt, self.deal = {}, None
         if self.tokens.size == 1:
             return None

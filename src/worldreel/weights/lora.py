@@ -21,6 +21,7 @@ from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.models.experts import Experts
 from worldreel.models.packed import PackedLinear
 from worldreel.models.transformer import Transformer, TransformerConfig
+from worldreel.models.vace import build
 from worldreel.models.wan_keys import (
     ORIGINAL_INNER,
     ORIGINAL_OUTER,
@@ -296,4 +297,4 @@ def _shape(name: str, config: TransformerConfig) -> tuple[int, ...]:
 def _skeleton(config: TransformerConfig) -> Transformer:
     """A transformer without storage, for its names and shapes."""
     with torch.device("meta"):
-        return Transformer(config)
+        return build(config)
