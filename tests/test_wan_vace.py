@@ -2,16 +2,29 @@
 
 import copy
 import dataclasses
+import json
+import tempfile
+from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tests.test_wan_pipeline import NEGATIVE, PROMPT, picture
 from tests.thread_mesh import meshes, together
-from tests.wan_folder import randomize
+from tests.wan_folder import make_pipeline, randomize, save_pipeline
 
-from worldreel.core.errors import UsageError
+from worldreel.core.errors import UsageError, WorldreelError
+from worldreel.generate.canvas import Canvas
+from worldreel.generate.engine import generate, make_stretch
+from worldreel.generate.options import Options
+from worldreel.generate.plan import make_plan
 from worldreel.models.vace import VaceConfig, VaceTransformer
 from worldreel.models.wan_keys import from_diffusers
 from worldreel.parallel.parallelize import parallelize
+from worldreel.weights.load import load_model
+from worldreel.weights.pipeline import describe_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
@@ -107,3 +120,134 @@ def test_an_input_without_what_is_given_is_refused_with_the_channels_that_it_nee
     x, _, level, text = inputs()
     with pytest.raises(UsageError, match="76"):
         mine(x, level, text)
+
+
+WIDTH, HEIGHT, NUM_FRAMES, FPS = 48, 32, 9, 16
+
+
+@lru_cache(maxsize=1)
+def whole():
+    """A pipeline of the reference, and the same weights loaded here from its folder."""
+    pipeline = make_pipeline("vace")
+    with tempfile.TemporaryDirectory() as place:
+        folder = save_pipeline(pipeline, Path(place) / "vace")
+        model = load_model(folder, torch.float32)
+        model.text([PROMPT])  # its weights are read when they are needed
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline, model
+
+
+def empty() -> Canvas:
+    return Canvas(width=WIDTH, height=HEIGHT, seconds=NUM_FRAMES / FPS, fps=FPS).say(PROMPT)
+
+
+def asked_of_the_reference(canvas: Canvas) -> dict:
+    """The canvas as a video that is grey where it is free, and a mask that is 1 there."""
+    video = torch.full((1, NUM_FRAMES, 3, HEIGHT, WIDTH), 0.5)
+    mask = torch.ones_like(video)
+    for placement in canvas.placements:
+        for frame in range(NUM_FRAMES):
+            index = placement.index_at(frame)
+            if index is not None and placement.noise == 0:
+                given = torch.from_numpy(placement.given_at(index))
+                pixels = torch.from_numpy(placement.frames[index]).permute(2, 0, 1) / 255
+                rows, columns = placement.region
+                video[0, frame, :, rows, columns][:, given] = pixels[:, given]
+                mask[0, frame, :, rows, columns][:, given] = 0
+    pictures = [Image.fromarray(p) for reference in canvas.references for p in reference.frames]
+    return dict(video=video, mask=mask, reference_images=pictures or None)
+
+
+def canvases() -> dict[str, Canvas]:
+    """Everything that can be given, alone and together."""
+    first, last = picture(0)[None], picture(1)[None]
+    clip = np.stack([picture(n) for n in range(NUM_FRAMES)])
+    free = np.zeros((1, HEIGHT, WIDTH), bool)
+    free[:, 5:21, 11:30] = True  # across the edges of latents
+    references = np.stack([picture(3), picture(4)])
+    return {
+        "words": empty(),
+        "first": empty().place(first),
+        "ends": empty().place(first).place(last, at_s=(NUM_FRAMES - 1) / FPS),
+        "hole": empty().place(clip, mask=free),
+        "frame": empty().place(clip[:, 8:24, 8:40], xy=(8, 8)),
+        "references": empty().refer(references),
+        "all": empty().place(clip, mask=free).refer(references[:1]),
+    }
+
+
+@pytest.mark.parametrize("name", canvases())
+def test_the_latents_of_the_whole_path_are_those_of_the_reference(name):
+    pipeline, model = whole()
+    canvas = canvases()[name]
+    options = Options(negative_prompt=NEGATIVE, seed=3, num_inference_steps=4)
+    plan = make_plan(canvas, options, model.description)
+    (stretch,) = plan.stretches
+    num_shown = sum(len(reference.frames) for reference in canvas.references)
+    assert stretch.length == 3 + num_shown
+    noise = torch.randn(
+        (1, *plan.latent_shape(stretch)), generator=torch.Generator().manual_seed(3)
+    )
+    expected = pipeline(
+        prompt=PROMPT,
+        negative_prompt=NEGATIVE,
+        width=WIDTH,
+        height=HEIGHT,
+        num_frames=NUM_FRAMES,
+        num_inference_steps=4,
+        guidance_scale=5.0,
+        latents=noise,
+        max_sequence_length=512,
+        output_type="latent",
+        **asked_of_the_reference(canvas),
+    ).frames[:, :, num_shown:]
+    found = make_stretch(model, plan, 0, {})[None]
+    assert found.shape == expected.shape and expected.std() > 0.3
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_what_is_given_changes_what_is_made_and_comes_back_as_it_was():
+    _, model = whole()
+    made = {}
+    for name, canvas in canvases().items():
+        plan = make_plan(canvas, Options(seed=3, num_inference_steps=2), model.description)
+        made[name] = np.concatenate(list(generate(model, plan)))
+        assert made[name].shape == (NUM_FRAMES, HEIGHT, WIDTH, 3)
+    assert np.array_equal(made["ends"][0], picture(0)) and np.array_equal(
+        made["ends"][8], picture(1)
+    )
+    assert np.array_equal(made["hole"][:, 21:], np.stack([picture(n)[21:] for n in range(9)]))
+    names = list(made)
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            assert not np.array_equal(made[one][4, 8:20, 12:28], made[other][4, 8:20, 12:28])
+
+
+def test_a_folder_is_told_from_others_and_takes_what_it_can(tmp_path):
+    _, model = whole()
+    description = model.description
+    assert description.given == "control" and description.needs == ()
+    assert set(description.takes) == {"text", "first_frame", "last_frame", "clip", "mask"}
+    folder = save_pipeline(make_pipeline("vace"), tmp_path / "vace")
+    path = folder / "transformer" / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "vace_in_channels": 40}))
+    with pytest.raises(WorldreelError, match="40 channels beside its 4"):
+        describe_pipeline(folder)
+    path.write_text(json.dumps({**config, "_class_name": "WanTransformer3DModel"}))
+    with pytest.raises(WorldreelError, match="WanVACETransformer3DModel"):
+        describe_pipeline(folder)
+
+
+def test_references_that_cannot_be_seen_are_refused():
+    _, model = whole()
+    many = np.stack([picture(n) for n in range(9)])
+    for canvas, says in (
+        (empty().refer(many), "up to 8"),
+        (empty().refer(many[:1], to_s=4 / FPS), "in all of it"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            make_plan(canvas, Options(), model.description)
+    other = dataclasses.replace(model.description, given="replacement")
+    with pytest.raises(UsageError, match="refers to no pictures"):
+        make_plan(empty().refer(many[:1]), Options(), other)

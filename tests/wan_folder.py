@@ -46,7 +46,7 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def make_pipeline(kind: str) -> Any:
-    """A pipeline of diffusers of one of `KINDS`, in evaluation mode."""
+    """A pipeline of diffusers of one of `KINDS`, or of VACE, in evaluation mode."""
     import tempfile
 
     from diffusers import (
@@ -55,6 +55,8 @@ def make_pipeline(kind: str) -> Any:
         WanImageToVideoPipeline,
         WanPipeline,
         WanTransformer3DModel,
+        WanVACEPipeline,
+        WanVACETransformer3DModel,
     )
     from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
@@ -76,8 +78,12 @@ def make_pipeline(kind: str) -> Any:
         scale_factor_spatial=16 if is_22_5b else 8,
     )
 
-    def transformer() -> WanTransformer3DModel:
-        return WanTransformer3DModel(
+    def transformer() -> torch.nn.Module:
+        kind_of, more = WanTransformer3DModel, {}
+        if kind == "vace":
+            kind_of = WanVACETransformer3DModel
+            more = dict(vace_layers=[0, 1], vace_in_channels=2 * channels + 64)
+        return kind_of(
             patch_size=(1, 2, 2),
             num_attention_heads=2,
             attention_head_dim=12,
@@ -90,6 +96,7 @@ def make_pipeline(kind: str) -> Any:
             image_dim=IMAGE_DIM if is_image else None,
             added_kv_proj_dim=24 if is_image else None,
             pos_embed_seq_len=2 * NUM_IMAGE_STATES if kind == "flf2v" else None,
+            **more,
         )
 
     text = UMT5EncoderModel(
@@ -121,6 +128,8 @@ def make_pipeline(kind: str) -> Any:
         parts["expand_timesteps"] = True
     if kind in ("t2v", "t2v-a14b", "ti2v"):
         return WanPipeline(**parts)
+    if kind == "vace":
+        return WanVACEPipeline(**parts)
     if is_image:
         parts |= _image_parts()
     return WanImageToVideoPipeline(**parts)

@@ -5,6 +5,8 @@ before it. A clip is therefore encoded from its first frame on; where nothing is
 before stands still.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -34,16 +36,22 @@ def make_grouped_window(model: LoadedModel, plan: Plan, stretch: Stretch) -> Win
     given, level = torch.zeros(1, *shape), torch.ones(1, *shape[1:])
     channels = image = None
     pixels, levels = _given_frames(plan)
-    if pixels or description.given == "channels":
-        level = _latent_levels(levels, description, level)
+    shown = stretch.num_shown  # latents before the video; they are made with it, and dropped
+    if pixels:
+        level[:, shown:] = _latent_levels(levels, description, level[:, shown:])
     if (level < 1).any():
         last = int((level < 1).flatten(2).any(dim=2).nonzero()[:, 1].max())
-        clip = _held(pixels, levels, _num_frames(last + 1, description))
-        given[:, :, : last + 1] = _encode(model, _in_range(clip))
-    if description.given == "channels":
-        count = _num_frames(shape[1], description)
+        clip = _held(pixels, levels, _num_frames(last + 1 - shown, description))
+        given[:, :, shown : last + 1] = _encode(model, _in_range(clip))
+    if description.given in ("channels", "control"):
+        count = _num_frames(shape[1] - shown, description)
         # all of it is made: what is given at 0 is seen by channels, and put back at the end
-        channels = _channels(model, pixels, levels, count, (plan.canvas.height, plan.canvas.width))
+        size = (plan.canvas.height, plan.canvas.width)
+        if description.given == "channels":
+            channels = _channels(model, pixels, levels, count, size)
+        else:
+            pictures = [picture for r in plan.canvas.references for picture in r.frames]
+            channels = _control(model, pixels, levels, count, size, pictures)
         level = torch.where(level == 0, 1.0, level)
     if model.image is not None:
         ends = {"first_frame": 0, "last_frame": plan.num_frames - 1}
@@ -128,17 +136,51 @@ def _channels(
     The clip is grey where it is free (Wan 2.1, section 5.1).
     """
     stride_t, stride_h, stride_w = model.description.stride
-    clip = torch.zeros(1, 3, count, *size)
-    mask = torch.zeros(count, size[0] // stride_h, size[1] // stride_w)
-    for frame, found in pixels.items():
-        is_given = torch.from_numpy(levels[frame] == 0)
-        clip[0, :, frame] = _in_range(found[None])[0, :, 0] * is_given
-        pooled = F.max_pool2d(-is_given[None].float(), (stride_h, stride_w))
-        mask[frame] = -pooled[0]  # a latent counts as given where all its pixels are
+    clip, is_given = _kept(pixels, levels, count, size)
+    # a latent counts as given where all its pixels are
+    mask = -F.max_pool2d(-is_given, (stride_h, stride_w))
     if model.description.first_frame_alone:
         mask = torch.cat((mask[:1].expand(stride_t - 1, -1, -1), mask))
     mask = mask.unflatten(0, (-1, stride_t)).transpose(0, 1)[None]  # 1 stride_t t h w
     return torch.cat((mask, _encode(model, clip)), dim=1)
+
+
+def _control(
+    model: LoadedModel,
+    pixels: dict[int, Pixels],
+    levels: dict[int, Levels],
+    count: int,
+    size: tuple[int, int],
+    pictures: Sequence[Pixels],
+) -> Tensor:
+    """``1 g t h w``: latents of what is kept, then of what is changed, then the mask's pixels.
+
+    What is to be made is grey in both, and 1 in the mask. Pictures to refer to come first, the
+    last one before the others, each as a latent frame of its own that is kept (VACE, section 3.2).
+    """
+    _, stride_h, stride_w = model.description.stride
+    clip, is_given = _kept(pixels, levels, count, size)
+    kept, changed = _encode(model, clip), _encode(model, torch.zeros_like(clip))
+    mask = (1 - is_given).unflatten(2, (-1, stride_w)).unflatten(1, (-1, stride_h))
+    mask = mask.permute(2, 4, 0, 1, 3).flatten(0, 1)[None]  # 1 g frames h w
+    mask = F.interpolate(mask, (kept.shape[2], *mask.shape[3:]), mode="nearest-exact")
+    control = torch.cat((kept, changed, mask), dim=1)
+    for picture in pictures:
+        shown = _encode(model, _in_range(picture[None]))
+        nothing = torch.zeros(1, control.shape[1] - shown.shape[1], *shown.shape[2:])
+        control = torch.cat((torch.cat((shown, nothing), dim=1), control), dim=2)
+    return control
+
+
+def _kept(
+    pixels: dict[int, Pixels], levels: dict[int, Levels], count: int, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """The clip ``1 3 t h w``, grey where it is not given at level 0, and where it is ``t h w``."""
+    clip, is_given = torch.zeros(1, 3, count, *size), torch.zeros(count, *size)
+    for frame, found in pixels.items():
+        is_given[frame] = torch.from_numpy(levels[frame] == 0)
+        clip[0, :, frame] = _in_range(found[None])[0, :, 0] * is_given[frame]
+    return clip, is_given
 
 
 def _encode(model: LoadedModel, video: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ from worldreel.weights.description import ModelDescription
 
 CONTEXT_SHARE = 1 / 3
 """How much of a model's window a stretch sees of what was made before."""
+REFERENCES_MAX = 8
+"""Pictures beside a video of one stretch; each takes the time of four frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,8 @@ def evaluation_flops(description: ModelDescription, num_tokens: int) -> float:
     patch = math.prod(description.patch_size)
     ends = 2 * n * d * patch * (config["in_channels"] + config["out_channels"])
     text = 2 * m * d * (config["text_dim"] + d)
-    return float(config["num_layers"] * layer + ends + text)
+    layers = config["num_layers"] + len(config.get("vace_layers", ()))
+    return float(layers * layer + ends + text)
 
 
 def _stretches(
@@ -149,14 +152,16 @@ def _stretches(
     needed = _needed(canvas, keep_every, num_latent_frames, description)
     slides = description.stride[0] == 1 and not alone
     if not slides:
-        if canvas.is_loop or canvas.cuts or canvas.references or num_latent_frames > window:
+        shown = _num_references(canvas, description)
+        if canvas.is_loop or canvas.cuts or num_latent_frames > window:
             raise UsageError(
                 f"{description.name} makes one stretch of up to "
                 f"{description.seconds.default:g} s; loops, cuts and longer videos take several.",
                 remedy="Choose a model whose latents go frame by frame, or ask for less.",
             )
-        frames = tuple(range(num_latent_frames)) + (-1,) * (-num_latent_frames % patch)
-        return (Stretch(frames=frames, new=(0, num_latent_frames)),) if needed.any() else ()
+        frames = tuple(range(num_latent_frames)) + (-1,) * (-(num_latent_frames + shown) % patch)
+        stretch = Stretch(frames=frames, new=(0, num_latent_frames), num_shown=shown)
+        return (stretch,) if needed.any() else ()
     context = round(window * CONTEXT_SHARE / patch) * patch
     shown = np.zeros(num_latent_frames, np.int64)
     for reference in canvas.references:
@@ -175,6 +180,27 @@ def _stretches(
         patch=patch,
         context_level=description.sampling.context_level,
     )
+
+
+def _num_references(canvas: Canvas, description: ModelDescription) -> int:
+    """Pictures that a model which makes one stretch is to refer to; UsageError if it cannot."""
+    count = sum(len(reference.frames) for reference in canvas.references)
+    if count and description.given != "control":
+        raise UsageError(
+            f"{description.name} refers to no pictures or clips.",
+            remedy="Choose the default model or one of VACE's, or place the picture in the video.",
+        )
+    if any((r.first, r.stop) != (0, canvas.num_frames) for r in canvas.references):
+        raise UsageError(
+            f"{description.name} makes one stretch, and sees what it refers to in all of it.",
+            remedy="Let the reference be in sight from the beginning to the end.",
+        )
+    if count > REFERENCES_MAX:
+        raise UsageError(
+            f"{description.name} is to refer to {count} pictures; it takes up to {REFERENCES_MAX}.",
+            remedy="Choose the pictures that say most.",
+        )
+    return count
 
 
 def _check_needs(canvas: Canvas, description: ModelDescription) -> None:
@@ -255,7 +281,7 @@ def _notes(
 def _num_unseen(canvas: Canvas, description: ModelDescription, keep_every: int) -> int:
     """Frames of which something is given to no use: others of the same latent frame are free."""
     stride, alone = description.stride[0], int(description.first_frame_alone)
-    if stride == 1 or description.given == "channels":
+    if stride == 1 or description.given in ("channels", "control"):
         return 0
     given = {
         frame

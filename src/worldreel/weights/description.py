@@ -144,9 +144,11 @@ class ModelDescription:
     """What it must be given, out of `TAKES`."""
     vocabulary: Literal["world", "open"] = "world"
     """Which words it knows: those of the simulated world, or any."""
-    given: Literal["level", "channels", "replacement"] = "level"
+    given: Literal["level", "channels", "control", "replacement"] = "level"
     """How it is told what is given: by a noise level for each token; by further channels of its
-    input, a mask and the given latents; or not at all, and they are put back at every step."""
+    input, a mask and the given latents; by those of blocks beside its own (VACE: the latents of
+    what is kept and of what is changed, and a mask of pixels); or not at all, and they are put
+    back at every step."""
     position_channels: bool = False
     """Whether where and when a latent is are three more channels of the input."""
     stride: tuple[int, int, int] = (1, 16, 16)

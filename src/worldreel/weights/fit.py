@@ -8,7 +8,7 @@ import torch
 from worldreel.core.errors import WorldreelError
 from worldreel.core.parse import parse
 from worldreel.models.causal_autoencoder import CausalAutoencoder, CausalAutoencoderConfig
-from worldreel.models.transformer import Transformer, TransformerConfig
+from worldreel.models.vace import build, config_class
 from worldreel.weights.description import ModelDescription
 from worldreel.weights.open_models import OPEN_MODELS, TEXT_WEIGHTS
 
@@ -52,7 +52,8 @@ def weights_bytes(description: ModelDescription, dtype: torch.dtype) -> int:
     channels = description.autoencoder["latent_channels"]
     values = {"latents_mean": [0.0] * channels, "latents_std": [1.0] * channels}
     with torch.device("meta"):
-        transformer = Transformer(parse(TransformerConfig, description.transformer))
+        shape = description.transformer
+        transformer = build(parse(config_class(shape), shape))
         config = parse(CausalAutoencoderConfig, {**values, **description.autoencoder})
         autoencoder = CausalAutoencoder(config)
     experts = 1 if description.sampling.boundary is None else 2

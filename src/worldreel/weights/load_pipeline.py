@@ -17,6 +17,7 @@ from worldreel.models.packed import can_pack, pack
 from worldreel.models.text import TextEncoder
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.models.umt5 import load_umt5
+from worldreel.models.vace import VaceTransformer, build, config_class
 from worldreel.models.wan_autoencoder_keys import from_diffusers as autoencoder_from_diffusers
 from worldreel.models.wan_keys import from_diffusers, to_diffusers_layout
 from worldreel.weights.description import ModelDescription
@@ -39,7 +40,8 @@ def load_pipeline_transformer(
         WorldreelError: a file is missing or not safetensors, or its weights do not fit the
             configuration beside it.
     """
-    config = _parse(TransformerConfig, description.transformer, folder / "transformer")
+    values = description.transformer
+    config = _parse(config_class(values), values, folder / "transformer")
     high = load_transformer(shard_files(folder / "transformer"), config, dtype)
     boundary = description.sampling.boundary
     if boundary is None:
@@ -53,7 +55,7 @@ def load_transformer(
 ) -> Transformer:
     """A transformer from safetensors in diffusers' layout or that of Wan's own repositories."""
     with torch.device("meta"):
-        transformer = Transformer(config)
+        transformer = build(config)
     tensors = to_diffusers_layout(read_tensors(files))
     keep = partial(_in_float32, transformer)
     fill(transformer, tensors, partial(from_diffusers, config=config), files[0], dtype, keep)
@@ -73,6 +75,8 @@ def make_ready(transformer: Transformer | Experts) -> None:
         )
         for network in networks:
             pack(network.blocks)
+            if isinstance(network, VaceTransformer):
+                pack(network.control.blocks)
 
 
 def load_pipeline_autoencoder(

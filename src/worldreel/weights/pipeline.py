@@ -16,7 +16,12 @@ from worldreel.weights.description import (
 )
 
 INDEX_NAME = "model_index.json"
-PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
+PIPELINES = {
+    "WanPipeline": "WanTransformer3DModel",
+    "WanImageToVideoPipeline": "WanTransformer3DModel",
+    "WanVACEPipeline": "WanVACETransformer3DModel",
+}
+"""Those that are known, and the class of their transformers."""
 TEXT_TOKENS = 512
 
 TRANSFORMER_KEYS = {"num_attention_heads": "num_heads", "attention_head_dim": "head_dim"}
@@ -39,14 +44,15 @@ def describe_pipeline(folder: Path) -> ModelDescription:
             f"{', '.join(PIPELINES)}.",
             remedy=OTHERS,
         )
-    transformer = _transformer(folder / "transformer")
+    transformer = _transformer(folder / "transformer", PIPELINES[index["_class_name"]])
     boundary = index.get("boundary_ratio") if is_there(index, "transformer_2") else None
     if is_there(index, "transformer_2"):
-        _check_experts(folder, transformer, boundary)
+        low = _transformer(folder / "transformer_2", PIPELINES[index["_class_name"]])
+        _check_experts(folder, transformer, low, boundary)
     autoencoder = _autoencoder(folder / "vae")
     _check_text(folder / "text_encoder", transformer)
     stride = _stride(autoencoder)
-    given = _given(folder, index, transformer, stride[0])
+    given = _given(folder, index, transformer, stride)
     takes, needs = _takes(given, transformer, boundary)
     fps, num_frames, size = (24, 121, (1280, 704)) if stride[1] == 16 else (16, 81, (832, 480))
     width, height = size
@@ -97,9 +103,9 @@ def is_there(index: dict[str, Any], part: str) -> bool:
     return isinstance(named, list) and len(named) == 2 and named[1] is not None
 
 
-def _transformer(folder: Path) -> dict[str, Any]:
-    """Arguments of ``TransformerConfig``."""
-    config = _of_class(folder, "WanTransformer3DModel")
+def _transformer(folder: Path, name: str) -> dict[str, Any]:
+    """Arguments of ``TransformerConfig``, or of ``VaceConfig``."""
+    config = _of_class(folder, name)
     return {TRANSFORMER_KEYS.get(key, key): value for key, value in config.items()}
 
 
@@ -126,8 +132,7 @@ def _of_class(folder: Path, name: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if not key.startswith("_")}
 
 
-def _check_experts(folder: Path, high: dict[str, Any], boundary: Any) -> None:
-    low = _transformer(folder / "transformer_2")
+def _check_experts(folder: Path, high: dict[str, Any], low: dict[str, Any], boundary: Any) -> None:
     if low != high:
         name = next(key for key in {**high, **low} if high.get(key) != low.get(key))
         raise WorldreelError(
@@ -165,13 +170,25 @@ def _stride(autoencoder: dict[str, Any]) -> tuple[int, int, int]:
     return 2 ** sum(autoencoder.get("temporal_downsample", (False, True, True))), side, side
 
 
-def _given(folder: Path, index: dict[str, Any], transformer: dict[str, Any], stride_t: int) -> Any:
+def _given(
+    folder: Path, index: dict[str, Any], transformer: dict[str, Any], stride: tuple[int, int, int]
+) -> Any:
     """How it is told what is given: seen by its channels, or said in the index."""
+    stride_t, *sides = stride
     into, out = transformer.get("in_channels"), transformer.get("out_channels")
     if not isinstance(into, int) or not isinstance(out, int):
         raise WorldreelError(
             f"{folder}/transformer/config.json has no in_channels or no out_channels.",
             remedy="Get the folder again.",
+        )
+    if "vace_layers" in transformer:
+        beside, wanted = transformer.get("vace_in_channels"), 2 * out + sides[0] * sides[1]
+        if into == out and beside == wanted:
+            return "control"
+        raise WorldreelError(
+            f"The transformer in {folder} is given {beside} channels beside its {into}; known are "
+            f"{wanted} beside {out}: latents of what is kept and what is changed, and a mask.",
+            remedy=OTHERS,
         )
     if into == 2 * out + stride_t:
         return "channels"
@@ -190,6 +207,8 @@ def _takes(
     """What it can be given, and what it must be."""
     if given == "replacement":
         return ("text", "first_frame", "clip", "mask"), ()
+    if given == "control":
+        return ("text", "first_frame", "last_frame", "clip", "mask"), ()
     if given == "level":
         return ("text", "first_frame", "clip"), ()
     if transformer.get("pos_embed_seq_len") is not None:
