@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Install what MuJoCo draws with (OpenGL in software) and, if it can be had, a C++ compiler
-# for torch.compile: scripts/system-packages.sh [PYTHON]
+# Install what MuJoCo draws with (OpenGL in software) and, if they can be had, a C++ compiler for
+# torch.compile and Tesseract for words in pictures: scripts/system-packages.sh [PYTHON]
 # Does nothing where all of it is there already.
 set -euo pipefail
 
 python=${1:-python3}
+
+leave_out() {
+    say "Note: without ${wished[*]}: everything works, but torch.compile (g++) and words in" \
+        "pictures (tesseract-ocr) are left out."
+}
 
 say() { printf '%s\n' "$@" >&2; }
 
@@ -16,6 +21,7 @@ loads libEGL.so.1 || needed+=(libegl1)
 loads libGL.so.1 || needed+=(libgl1)
 wished=()
 command -v g++ >/dev/null 2>&1 || wished+=(g++)
+command -v tesseract >/dev/null 2>&1 || wished+=(tesseract-ocr)
 
 [ $((${#needed[@]} + ${#wished[@]})) -gt 0 ] || exit 0
 
@@ -42,13 +48,13 @@ if [ "$may_install" = yes ]; then
         exit 1
     fi
     if [ ${#wished[@]} -gt 0 ] && ! install "${wished[@]}"; then
-        say "Note: no C++ compiler (g++): everything works, torch.compile is left out."
+        leave_out
     fi
     exit 0
 fi
 
 if [ ${#wished[@]} -gt 0 ]; then
-    say "Note: no C++ compiler (g++): everything works, torch.compile is left out."
+    leave_out
 fi
 if [ ${#needed[@]} -gt 0 ]; then
     say "Error: missing system libraries, and no right to install them: ${needed[*]}" \

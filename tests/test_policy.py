@@ -101,6 +101,8 @@ def test_an_endless_prompt_is_judged_at_once(sample):
         ("log_prompts = 'no'", "another kind"),
         ("classifier_timeout_s = true", "another kind"),
         ("classifiers = ['nonsense']", "neither a URL nor"),
+        ("read_pictures = ['../eng']", "a language is eng"),
+        ("read_pictures = 'eng'", "another kind"),
         ("=", "cannot be read"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import io
 import json
 import sys
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.studio_bench import StudioBench
 
+from worldreel.app.policy.policy import Policy
 from worldreel.app.server import playing, plays
 from worldreel.media.read import read_video
 
@@ -119,6 +121,22 @@ def test_a_new_world_of_the_same_owner_ends_the_older_one_and_others_must_wait(b
         assert answer.status_code == 404
     assert bob.delete(f"/v1/plays/{second.id}").status_code == 404
     assert list(bench.service.folder.aside.iterdir()) in ([], [second._folder])
+
+
+def test_no_world_begins_or_hears_while_what_judges_requests_is_silent(bench):
+    judge = bench.service.gate
+    silent = dataclasses.replace(judge, policy=Policy(classifiers=("tests.test_policy:fail",)))
+    told, play = start(bench)
+    path = f"/v1/plays/{told['id']}"
+    bench.app.state.service = bench.service = dataclasses.replace(bench.service, gate=silent)
+    for answer in (
+        bench.client.post("/v1/plays", json=BODY),
+        bench.client.post(f"{path}/say", json={"prompt": "a blue cube"}),
+    ):
+        assert answer.status_code == 503 and "retry-after" in answer.headers
+        assert answer.json()["error"]["code"] == "policy_unavailable"
+    assert not play.ended, "the older world was ended for one that may not begin"
+    assert list(bench.service.folder.aside.iterdir()) == [play._folder]
 
 
 def test_a_world_whose_process_dies_says_so(bench):

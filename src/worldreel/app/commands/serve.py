@@ -203,13 +203,18 @@ def check_rules(settings: "Settings") -> None:
     """Makes the keys that are missing, and reads what the operator has said.
 
     Raises:
-        WorldreelError: a key, certificate or policy cannot be used: nothing is served then.
+        WorldreelError: a key, certificate, policy or what it names cannot be used: nothing is
+            served then.
     """
     from worldreel.app.jobs.marking import Marking
+    from worldreel.app.policy.classifiers import check_classifiers
     from worldreel.app.policy.policy import load_policy
+    from worldreel.app.policy.reading import check_reading
 
     Marking(settings.data, settings.provenance).open().try_out()
-    load_policy(settings.policy)
+    policy = load_policy(settings.policy)
+    check_classifiers(policy.classifiers)
+    check_reading(policy.read_pictures)
 
 
 def first_key(keys: "KeyStore", host: str) -> str | None:

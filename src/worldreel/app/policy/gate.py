@@ -16,6 +16,7 @@ from worldreel.app.jobs.database import Database
 from worldreel.app.jobs.video import Wish
 from worldreel.app.policy.classifiers import ask
 from worldreel.app.policy.policy import Policy
+from worldreel.app.policy.reading import words_in
 from worldreel.core.errors import UsageError
 
 SAID = ("prompt", "text", "name")
@@ -55,27 +56,47 @@ class Gate:
         self._check_people(owner, subject, wish, inputs)
 
     def check_work(self, owner: str, subject: str, wish: Wish, inputs: Path) -> None:
-        """Judges work that is about to begin: rules, people and classifiers.
+        """Judges work that is about to begin: rules, people, words in pictures, classifiers.
 
         Raises:
             Refused: it is not allowed.
-            NoAnswer: a classifier did not answer: the work must wait.
+            NoAnswer: a classifier, or what reads pictures, did not answer: the work must wait.
+            WorldreelError: a picture whose words are to be read cannot be decoded.
         """
         self.check_request(owner, subject, wish, inputs)
         policy = self.policy
-        if not policy.classifiers:
-            return
         texts = list(texts_of(wish))
         pictures = [inputs / name for name in _given(wish, inputs)]
+        if policy.read_pictures:
+            for path in pictures:
+                texts.append(words_in(path, policy.read_pictures, policy.classifier_timeout_s))
+            if (category := policy.judge(*texts)) is not None:
+                self._refuse(owner, subject, texts, category, "words in a picture")
+        self._ask(owner, subject, texts, pictures)
+
+    def check_text(self, owner: str, subject: str, *texts: str) -> None:
+        """Judges words alone, such as a character's name, by the rules; raises Refused."""
+        if (category := self.policy.judge(*texts)) is not None:
+            self._refuse(owner, subject, list(texts), category, "rule")
+
+    def check_said(self, owner: str, subject: str, *texts: str) -> None:
+        """Judges words that are followed at once, by rules and classifiers.
+
+        Raises:
+            Refused: they are not allowed.
+            NoAnswer: a classifier did not answer: they must not be followed.
+        """
+        self.check_text(owner, subject, *texts)
+        self._ask(owner, subject, list(texts), [])
+
+    def _ask(self, owner: str, subject: str, texts: list[str], pictures: list[Path]) -> None:
+        policy = self.policy
+        if not policy.classifiers:
+            return
         category = ask(policy.classifiers, texts, pictures, policy.classifier_timeout_s)
         if category is not None:
             self._refuse(owner, subject, texts, category, "classifier")
         self._record(owner, subject, texts, None, "classifier")
-
-    def check_text(self, owner: str, subject: str, *texts: str) -> None:
-        """Judges words alone, such as a character's name; raises Refused."""
-        if (category := self.policy.judge(*texts)) is not None:
-            self._refuse(owner, subject, list(texts), category, "rule")
 
     def check_character(self, consent: str | None) -> None:
         """Raises Refused where a character would need a consent and names none."""

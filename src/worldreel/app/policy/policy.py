@@ -113,7 +113,8 @@ class Policy:
         consent_for_characters: whether a character needs a recorded consent.
         people_in_pictures: whether a picture of a person may be made to move: never, with an
             attested consent, or always.
-        visible_label: whether everything shows people a label.
+        read_pictures: languages of Tesseract's in which words in given pictures are read and
+            judged; none is no reading.
     """
 
     categories: tuple[Category, ...] = ()
@@ -122,6 +123,7 @@ class Policy:
     log_prompts: bool = False
     consent_for_characters: bool = False
     people_in_pictures: str = "always"
+    read_pictures: tuple[str, ...] = ()
 
     def judge(self, *texts: str) -> str | None:
         """The name of the first category that one of the texts, or all together, ask for."""
@@ -168,6 +170,7 @@ def _policy(values: dict[str, Any]) -> Policy:
         "log_prompts": bool,
         "consent_for_characters": bool,
         "people_in_pictures": str,
+        "read_pictures": list,
         "category": list,
     }
     for name, value in values.items():
@@ -185,11 +188,16 @@ def _policy(values: dict[str, Any]) -> Policy:
     for name in classifiers:
         if not re.fullmatch(r"https?://\S+|[\w.]+:\w+", name):
             raise _Wrong(f"the classifier {name!r} is neither a URL nor module:function.")
+    languages = _texts(values.get("read_pictures", []), "read_pictures")
+    for name in languages:
+        if not re.fullmatch(r"[A-Za-z]{3}(_[A-Za-z]+)*", name):
+            raise _Wrong(f"read_pictures names {name!r}; a language is eng, deu, chi_sim, ...")
     categories = tuple(_category(entry) for entry in values.pop("category", []))
     names = [category.name for category in categories]
     if len(set(names)) != len(names):
         raise _Wrong("two categories have one name.")
-    return Policy(**{**values, "classifiers": classifiers, "categories": categories})
+    lists = {"classifiers": classifiers, "read_pictures": languages, "categories": categories}
+    return Policy(**{**values, **lists})
 
 
 def _category(entry: Any) -> Category:

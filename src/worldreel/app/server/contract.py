@@ -71,7 +71,7 @@ ERRORS = {
     415: "The body is neither JSON nor a form.",
     429: "The queue is full, or a quota is used up: see Retry-After.",
     500: "The server failed.",
-    503: "The disk is full, or the database does not answer.",
+    503: "The disk is full, or the database or what judges requests does not answer.",
 }
 TEMPLATE = "#/components/schemas/{model}"
 

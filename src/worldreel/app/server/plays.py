@@ -23,6 +23,7 @@ from worldreel.app.jobs.offered import Offered, default_model
 from worldreel.app.jobs.video import NewVideo, Parent, Wish
 from worldreel.app.play.child import Game
 from worldreel.app.play.cue import CAMERA, SCENES
+from worldreel.app.policy.classifiers import NoAnswer
 from worldreel.app.server.admission import accept, new_object
 from worldreel.app.server.asking import Asking, how_of
 from worldreel.app.server.bodies import Body, open_body
@@ -30,7 +31,7 @@ from worldreel.app.server.callers import Owner
 from worldreel.app.server.canvas_shapes import Source
 from worldreel.app.server.events import EVENT_STREAM, TRUST_S, event
 from worldreel.app.server.playing import Play, Plays, PlaysFull, new_folder
-from worldreel.app.server.problems import ApiError, invalid, not_found
+from worldreel.app.server.problems import ApiError, invalid, not_found, policy_silent
 from worldreel.app.server.service import Served, Service, in_thread
 from worldreel.app.server.shapes import HowToMake, In, Prompt, Size, Storable, VideoObject
 from worldreel.app.server.sources import Sources
@@ -118,10 +119,12 @@ async def create_play(request: Request, owner: Owner, service: Served) -> Any:
                 begin = None
                 if asked.image is not None:
                     begin = _begin(service, owner, asked.image, folder, wish)
-                service.gate.check_request(owner, folder.name, wish, folder)
+                service.gate.check_work(owner, folder.name, wish, folder)
                 play = plays.start(owner, _game(service, asked, wish, begin), wish, folder)
             except BaseException as error:
                 shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(error, NoAnswer):
+                    raise policy_silent() from None
                 if not isinstance(error, PlaysFull):
                     raise
                 most = service.settings.plays_max
@@ -169,8 +172,11 @@ async def say_to_play(play_id: str, request: Request, owner: Owner, service: Ser
         asked = body.read_as(SayToPlay)
         play = _find(request, owner, play_id)
         words = {"say": asked.prompt} if asked.prompt else {"key": asked.key or ""}
-        if asked.prompt:
-            await in_thread(service.gate.check_text, owner, play_id, asked.prompt)
+        try:
+            if asked.prompt:
+                await in_thread(service.gate.check_said, owner, play_id, asked.prompt)
+        except NoAnswer:
+            raise policy_silent() from None
         try:
             return PlaySaid(prompt=await in_thread(play.say, words))
         except WorldreelError as error:

@@ -55,6 +55,13 @@ class ApiError(Exception):
         return JSONResponse({"error": self.body}, self.status, self.headers)
 
 
+def policy_silent() -> ApiError:
+    """The answer where work would begin at once and what judges it does not answer."""
+    message = "What judges requests here does not answer, so nothing is begun. Try again later."
+    kind = {"type": "server_error", "code": "policy_unavailable"}
+    return ApiError(503, message, headers={"retry-after": "30"}, **kind)
+
+
 def not_found(what: str, name: str, param: str | None = None) -> ApiError:
     """The answer for what does not exist, or belongs to somebody else."""
     message = f"There is no {what} with the id {name[:80]!r}."
