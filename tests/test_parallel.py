@@ -11,8 +11,8 @@ from torch import Tensor
 
 from worldreel.core.errors import UsageError
 from worldreel.models.transformer import Transformer, TransformerConfig
-from worldreel.parallel.mesh import can_share, check_size
 from worldreel.parallel.parallelize import parallelize
+from worldreel.parallel.sizes import can_share, check_size
 from worldreel.parallel.tokens import Deal, attend_dealt
 
 GRID = (3, 2, 3)  # tokens along t, h, w

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
@@ -63,6 +63,10 @@ class Filling:
     ] = ()
     """A LoRA, .safetensors, and how strongly it counts; again for several. @high or @low after the
     weight chooses one of the two transformers of Wan 2.2."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the model computes."""
+    num_devices: int = 1
+    """So many share each step of a video: the first GPUs, or as many processes on the CPU."""
     num_videos: int = 1
     """So many videos, with seeds from --seed up; --output-path gets -1, -2 before its ending."""
     work_dir: Annotated[OptionalText, arg(metavar="FOLDER", help_behavior_hint="")] = None
@@ -108,17 +112,18 @@ class Filling:
             progress(0, 1, "load")
             from worldreel.app.making import load_model, make_video
 
-            model = load_model(self.model)
+            model = load_model(self.model, device=self.device, num_devices=self.num_devices)
             progress(1, 1, "load")
             load_seconds = round(time.perf_counter() - began, 2)
             result = {}
-            for plan, path in zip(plans, paths, strict=True):
-                shelf = self._shelf(plan, model)
-                verb = type(self).__name__.lower()
-                marks = {"marker": marker, "sources": named, "verb": verb}
-                result = make_video(model, plan, path, progress, shelf, **marks)
-                result["load_seconds"] = load_seconds
-                print(json.dumps(result) if self.json else _in_words(result), flush=True)
+            with contextlib.closing(model):
+                for plan, path in zip(plans, paths, strict=True):
+                    shelf = self._shelf(plan, model)
+                    verb = type(self).__name__.lower()
+                    marks = {"marker": marker, "sources": named, "verb": verb}
+                    result = make_video(model, plan, path, progress, shelf, **marks)
+                    result["load_seconds"] = load_seconds
+                    print(json.dumps(result) if self.json else _in_words(result), flush=True)
         if not self.json:
             _print_remarks(result)
         return 0
@@ -143,6 +148,10 @@ class Filling:
             loras=self.lora,
         )
         description = self.describe()
+        if self.num_devices != 1:
+            from worldreel.parallel.sizes import check_size
+
+            check_size(self.num_devices, description.transformer["num_heads"])
         first = make_plan(canvas, options, description)
         return [_with_seed(first, number, description) for number in range(self.num_videos)]
 

@@ -69,6 +69,8 @@ class GuidedVelocity:
         self.puts_back = bool(given.any()) and not takes
         self.given, self.noise = window.given.to(model.device), noise.to(model.device)
         self.is_ring, self.num_calls = window.is_ring, 0
+        # devices that share a batch have one of the two each
+        self.batched_tokens = math.inf if model.splits_batch else BATCHED_TOKENS
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """``v`` at ``x`` (``1 c t h w``); ``t`` broadcasts against it."""
@@ -112,9 +114,8 @@ class GuidedVelocity:
         scale = self.scale if told >= self.boundary else self.scale_low
         if not guidance_applies(float(clock), scale, self.interval):
             return self.denoiser(x, level, self._hear(0, 1), bias, channels, self.image)
-        if x[0, 0].numel() // math.prod(self.denoiser.transformer.config.patch_size) > (
-            BATCHED_TOKENS
-        ):
+        num_tokens = x[0, 0].numel() // math.prod(self.denoiser.transformer.config.patch_size)
+        if num_tokens > self.batched_tokens:
             v_cond, v_uncond = (
                 self.denoiser(x, level, self._hear(n, n + 1), bias, channels, self.image)
                 for n in range(2)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from worldreel.models.attention import Heard, SelfAttention
 from worldreel.models.transformer import Read, Transformer
 from worldreel.models.vace import VaceTransformer
-from worldreel.parallel.mesh import SINGLE, Group, Mesh, check_size
+from worldreel.parallel.mesh import SINGLE, Group, Mesh
+from worldreel.parallel.sizes import check_size
 from worldreel.parallel.tokens import Deal, attend_dealt
 
 

@@ -22,7 +22,7 @@ from worldreel.models.experts import Experts, networks_of
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.parallel.crew import Crew
-from worldreel.parallel.mesh import check_size
+from worldreel.parallel.sizes import check_size
 from worldreel.weights.catalogue import check_model, describe, find_model
 from worldreel.weights.description import ModelDescription
 from worldreel.weights.fit import check_memory
