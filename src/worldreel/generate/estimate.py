@@ -56,6 +56,8 @@ class Cost:
     disk_bytes: float
     """Of the video."""
     energy_wh: float
+    is_upper_bound: bool = False
+    """Whether a step cache will make it less: by how much depends on the video."""
 
     @property
     def seconds(self) -> float:
@@ -100,6 +102,7 @@ def estimate(plan: Plan, device: str = "cpu", dtype: torch.dtype = torch.bfloat1
         memory_bytes=memory_bytes(plan, dtype),
         disk_bytes=pixels * VIDEO_BITS_PER_PIXEL / 8 + 20_000,
         energy_wh=seconds * watts / 3600,
+        is_upper_bound=plan.options.step_cache is not None,
     )
 
 

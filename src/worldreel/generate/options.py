@@ -12,6 +12,7 @@ from worldreel.weights.lora_use import LoraUse
 
 STEPS_MAX = 200
 GUIDANCE_MAX = 20.0
+STEP_CACHE_MAX = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Options:
     guidance_scale: float | None = None
     loras: tuple[str, ...] = ()
     """Files that change the transformer for this video (see `LoraUse.parse`)."""
+    step_cache: float | None = None
+    """The share by which the velocity may change before the transformer is asked again; None asks
+    it at every step (see `worldreel.generate.step_cache`)."""
 
     def validate(self, description: ModelDescription) -> "Options":
         """The same options with nothing left open; raises UsageError for what cannot be."""
@@ -42,6 +46,8 @@ class Options:
         check_whole("number of inference steps", complete.num_inference_steps, 1, STEPS_MAX)
         check_whole("seed", complete.seed, 0, SEED_MAX)
         check_range("guidance scale", complete.guidance_scale, 0, GUIDANCE_MAX)
+        if complete.step_cache is not None:
+            check_range("step cache", complete.step_cache, 0, STEP_CACHE_MAX)
         for lora in complete.loras:
             LoraUse.parse(lora)
         return complete

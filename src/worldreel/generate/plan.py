@@ -53,7 +53,10 @@ class Plan:
 
     @property
     def num_evaluations(self) -> int:
-        """Passes of one window through the transformer; a guided step takes two."""
+        """Passes of one window through the transformer; a guided step takes two.
+
+        With a step cache these are the most that there can be.
+        """
         from worldreel.diffusion.guidance import guidance_applies
         from worldreel.diffusion.schedule import timesteps
 
@@ -106,7 +109,11 @@ def make_plan(canvas: Canvas, options: Options, description: ModelDescription) -
         latent_size=(description.transformer["out_channels"], h, w),
         stretches=stretches,
         description=description,
-        notes=(*canvas.notes, *_notes(canvas, description, keep_every, len(stretches))),
+        notes=(
+            *canvas.notes,
+            *_notes(canvas, description, keep_every, len(stretches)),
+            *_notes_on_cost(options),
+        ),
     )
 
 
@@ -275,6 +282,14 @@ def _notes(
         yield (
             f"{description.name} sees {description.seconds.default:g} s at a time; this is made "
             f"in {num_stretches} stretches."
+        )
+
+
+def _notes_on_cost(options: Options) -> Iterator[str]:
+    if options.step_cache is not None:
+        yield (
+            "With a step cache some evaluations are foretold instead of computed, how many shows "
+            "while it is made: the cost that is told is the most that it can be."
         )
 
 

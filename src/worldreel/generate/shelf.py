@@ -70,8 +70,11 @@ def fingerprint(plan: Plan, model_version: str) -> str:
     """A hash of everything that the latents of a plan depend on."""
     canvas = plan.canvas
     digest = hashlib.sha256(model_version.encode())
+    options = dataclasses.asdict(plan.options)
+    if options["step_cache"] is None:
+        del options["step_cache"]  # folders that are older than the option go on
     facts = {
-        "options": dataclasses.asdict(plan.options),
+        "options": options,
         "canvas": [canvas.width, canvas.height, canvas.num_frames, canvas.fps, canvas.is_loop],
         "spans": [dataclasses.asdict(span) for span in canvas.spans],
         "stretches": [dataclasses.asdict(stretch) for stretch in plan.stretches],

@@ -1,15 +1,17 @@
 """The velocity that a canvas's window follows: its prompts, its guidance, what is given in it."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from worldreel.diffusion.guidance import guidance_applies, guide
 from worldreel.diffusion.path import interpolate
-from worldreel.diffusion.schedule import told_level
+from worldreel.diffusion.schedule import timesteps, told_level
 from worldreel.generate.denoiser import Denoiser
 from worldreel.generate.plan import Plan
+from worldreel.generate.step_cache import CERTAIN_SHARE, StepCache
 from worldreel.generate.window import Window, is_uniform, log_words, text_of
 from worldreel.models.experts import BothRead
 from worldreel.models.transformer import Read
@@ -34,6 +36,8 @@ class GuidedVelocity:
 
     A ring that is made in one window is cut open at another frame for each evaluation, so that
     its seam is nowhere: all frames are within it, and at the edge of a token, as often as others.
+
+    With a step cache, branches of guidance are computed only where they cannot be foretold.
     """
 
     def __init__(self, model: LoadedModel, plan: Plan, window: Window, noise: Tensor) -> None:
@@ -71,20 +75,58 @@ class GuidedVelocity:
         self.is_ring, self.num_calls = window.is_ring, 0
         # devices that share a batch have one of the two each
         self.batched_tokens = math.inf if model.splits_batch else BATCHED_TOKENS
+        self.cache: StepCache | None = None
+        if options.step_cache is not None:
+            assert options.num_inference_steps is not None
+            times = timesteps(options.num_inference_steps, sampling.shift, sampling.levels)
+            start = float(times[math.ceil(CERTAIN_SHARE * options.num_inference_steps)])
+            self.cache = StepCache(options.step_cache, start)
+        self.phase: tuple[bool, int] | None = None
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """``v`` at ``x`` (``1 c t h w``); ``t`` broadcasts against it."""
+        clock = t.max()
+        told = float(clock) if self.levels is None else float(told_level(clock, self.levels))
+        is_high = told >= self.boundary
+        scale = self.scale if is_high else self.scale_low
+        rows = (0, 1) if guidance_applies(float(clock), scale, self.interval) else (0,)
+        v = self._branches(x, t, rows, is_high)
+        return guide(v[0], v[1], scale) if len(rows) == 2 else v[0]
+
+    def _branches(
+        self, x: Tensor, t: Tensor, rows: tuple[int, ...], is_high: bool
+    ) -> Mapping[int, Tensor]:
+        """Velocities under the prompt (row 0) and its absence (row 1), computed or foretold."""
+        if self.cache is None:
+            return dict(zip(rows, self._computed(x, t, rows), strict=True))
+        clock, moves = float(t.max()), t >= t.max()
+        # another expert serves, or a latent has waited until now: the velocity takes a turn
+        phase = (is_high, int(moves.sum()))
+        if phase != self.phase:
+            self.cache.forget()
+        self.phase = phase
+        if not self.cache.is_due(clock, rows):
+            return self.cache.foretell(clock, rows)
+        computed = dict(zip(rows, self._computed(x, t, rows), strict=True))
+        self.cache.keep(clock, computed, moves)
+        return computed
+
+    def _computed(self, x: Tensor, t: Tensor, rows: tuple[int, ...]) -> list[Tensor]:
+        """Velocities of some rows of the text, in the order of the window's frames."""
         count = x.shape[2]
         if not self.is_ring:
-            return self._at(x, t, torch.arange(count))
+            return self._at(x, t, torch.arange(count), rows)
         begin = int(self.num_calls * GOLDEN * count) % count
         self.num_calls += 1
         # up to whole patches it goes on into its beginning
         order = (begin + torch.arange(math.ceil(count / self.patch_t) * self.patch_t)) % count
-        turned = self._at(x[:, :, order], t[:, :, order] if t.shape[2] > 1 else t, order)
-        v = torch.empty_like(x)
-        v[:, :, order[:count]] = turned[:, :, :count]
-        return v
+        turned_t = t[:, :, order] if t.shape[2] > 1 else t
+        found = []
+        for turned in self._at(x[:, :, order], turned_t, order, rows):
+            v = torch.empty_like(x)
+            v[:, :, order[:count]] = turned[:, :, :count]
+            found.append(v)
+        return found
 
     def _hear(self, first: int, stop: int) -> Tensor | Read | BothRead:
         """Rows of the text (the prompt, its absence), read once where that is worth it."""
@@ -94,8 +136,8 @@ class GuidedVelocity:
             self._read[first, stop] = self.denoiser.transformer.read(self.text[first:stop])
         return self._read[first, stop]
 
-    def _at(self, x: Tensor, t: Tensor, order: Tensor) -> Tensor:
-        """The velocity of the window's frames in an order."""
+    def _at(self, x: Tensor, t: Tensor, order: Tensor, rows: tuple[int, ...]) -> list[Tensor]:
+        """Velocities of the window's frames in an order."""
         clock = t.max()
         if self.puts_back:
             given, noise = self.given[:, :, order], self.noise[:, :, order]
@@ -110,17 +152,12 @@ class GuidedVelocity:
         bias = log_words(self.words[order], self.patch_t, self.num_tokens)
         bias = None if bias is None else bias.to(x.device)
         channels = None if self.channels is None else self.channels[:, :, order]
-        told = float(clock) if self.levels is None else float(told_level(clock, self.levels))
-        scale = self.scale if told >= self.boundary else self.scale_low
-        if not guidance_applies(float(clock), scale, self.interval):
-            return self.denoiser(x, level, self._hear(0, 1), bias, channels, self.image)
         num_tokens = x[0, 0].numel() // math.prod(self.denoiser.transformer.config.patch_size)
-        if num_tokens > self.batched_tokens:
-            v_cond, v_uncond = (
+        if len(rows) == 1 or num_tokens > self.batched_tokens:
+            return [
                 self.denoiser(x, level, self._hear(n, n + 1), bias, channels, self.image)
-                for n in range(2)
-            )
-            return guide(v_cond, v_uncond, scale)
+                for n in rows
+            ]
         v = self.denoiser(
             x.repeat(2, 1, 1, 1, 1),
             level.repeat(2, *[1] * (level.ndim - 1)),
@@ -129,5 +166,4 @@ class GuidedVelocity:
             None if channels is None else channels.repeat(2, 1, 1, 1, 1),
             None if self.image is None else self.image.repeat(2, 1, 1),
         )
-        v_cond, v_uncond = v.chunk(2)
-        return guide(v_cond, v_uncond, scale)
+        return list(v.chunk(2))

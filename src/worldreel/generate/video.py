@@ -142,6 +142,8 @@ def settings_of(model: LoadedModel, plan: Plan) -> dict[str, Any]:
         "model_version": model.description.version,
         "worldreel": __version__,
     }
+    if options.step_cache is not None:
+        settings["step_cache"] = float(options.step_cache)
     if options.loras:
         settings["loras"] = list(options.loras)
     is_plain = len(canvas.spans) == 1 and not canvas.spans[0].cut

@@ -35,6 +35,8 @@ class Estimate:
     """Steps from noise to video."""
     guidance_scale: Annotated[OptionalFloat, arg(help_behavior_hint=OF_THE_MODEL)] = None
     """How strongly the prompt is followed; 1 takes half of the time."""
+    step_cache: Annotated[OptionalFloat, arg(help_behavior_hint="(default: off)")] = None
+    """As for generate; what it saves depends on the video: the cost is the most that it can be."""
     json: Flag = False
     """Print one JSON object."""
 
@@ -51,18 +53,19 @@ class Estimate:
             print(json.dumps({"device": device, "seconds": cost.seconds, **asdict(cost)}, indent=2))
             return 0
         canvas = plan.canvas
+        at_most = "at most " if cost.is_upper_bound else ""
         print(
             f"{plan.description.name}, {plan.num_frames} frames of {canvas.width}x{canvas.height}: "
             f"{cost.num_tokens:,} tokens, {cost.num_evaluations} evaluations, "
             f"{cost.flops / 1e12:,.1f} TFLOP"
         )
         print(
-            f"time    {_duration(cost.seconds)} from the loaded model on this {device} "
+            f"time    {at_most}{_duration(cost.seconds)} from the loaded model on this {device} "
             f"({_duration(cost.step_s)} a step, {_duration(cost.decode_s)} to decode)"
         )
         print(f"memory  {cost.memory_bytes / 1e9:.1f} GB at the most")
         print(f"disk    {cost.disk_bytes / 1e6:.2f} MB for the video")
-        print(f"energy  about {cost.energy_wh:.2g} Wh, at 7 W a core and 500 W a GPU")
+        print(f"energy  {at_most}about {cost.energy_wh:.2g} Wh, at 7 W a core and 500 W a GPU")
         return 0
 
     def plan(self) -> "Plan":
@@ -82,6 +85,7 @@ class Estimate:
             height=height,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
+            step_cache=self.step_cache,
         )
         description = dataclasses.replace(describe_from_afar(self.model), needs=())
         return plan_request(request, description)

@@ -16,6 +16,7 @@ OPTIONS = {
     "--num-inference-steps": "num_inference_steps",
     "--guidance-scale": "guidance_scale",
     "--negative-prompt": "negative_prompt",
+    "--step-cache": "step_cache",
 }
 
 
