@@ -239,6 +239,20 @@ def test_a_folder_is_told_from_others_and_takes_what_it_can(tmp_path):
         describe_pipeline(folder)
 
 
+def test_the_blocks_beside_cost_what_others_do():
+    from worldreel.generate.estimate import estimate
+
+    _, model = whole()
+    plan = make_plan(empty(), Options(num_inference_steps=1), model.description)
+    values = model.description.transformer
+    more = dataclasses.replace(
+        model.description, transformer={**values, "num_layers": values["num_layers"] + 2}
+    )
+    more.transformer.pop("vace_layers"), more.transformer.pop("vace_in_channels")
+    assert plan.flops == dataclasses.replace(plan, description=more).flops
+    assert estimate(plan, "cpu", torch.float32).seconds > 0
+
+
 def test_references_that_cannot_be_seen_are_refused():
     _, model = whole()
     many = np.stack([picture(n) for n in range(9)])

@@ -4,8 +4,9 @@ Nothing heavy is loaded until the cost is asked for, so that bad input is refuse
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,8 +145,12 @@ def evaluation_flops(description: ModelDescription, num_tokens: int) -> float:
     patch = math.prod(description.patch_size)
     ends = 2 * n * d * patch * (config["in_channels"] + config["out_channels"])
     text = 2 * m * d * (config["text_dim"] + d)
-    layers = config["num_layers"] + len(config.get("vace_layers", ()))
-    return float(layers * layer + ends + text)
+    return float(num_layers(config) * layer + ends + text)
+
+
+def num_layers(transformer: Mapping[str, Any]) -> int:
+    """Blocks of a transformer, those beside the others (VACE) with them."""
+    return transformer["num_layers"] + len(transformer.get("vace_layers", ()))
 
 
 def _stretches(
