@@ -34,8 +34,10 @@ def main() -> None:
     torch.set_num_threads(1)
     rows: list[dict] = []
     alone: dict[tuple[int, int], tuple[float, Tensor]] = {}
+    shape: dict = {}
     for num_devices in options.devices:
         transformer, crew = random_transformer(), None
+        shape = dataclasses.asdict(transformer.config)
         if num_devices > 1:
             crew = Crew(num_devices, FOLLOWER, torch.device("cpu"), {})
             crew.lead([transformer])
@@ -58,7 +60,7 @@ def main() -> None:
             if crew is not None:
                 crew.close()
     if options.out:
-        shape = {k: v for k, v in dataclasses.asdict(transformer.config).items() if v is not None}
+        shape = {name: value for name, value in shape.items() if value is not None}
         result = {"shape": shape, "torch": torch.__version__, "rows": rows}
         Path(options.out).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
