@@ -63,6 +63,9 @@ class Filling:
     ] = ()
     """A LoRA, .safetensors, and how strongly it counts; again for several. @high or @low after the
     weight chooses one of the two transformers of Wan 2.2."""
+    offload: Flag = False
+    """Bring the blocks of an open model one by one instead of keeping them in memory: it fits where
+    it would not, and is slower where bringing takes longer than computing."""
     step_cache: Annotated[OptionalFloat, arg(help_behavior_hint="(default: off)")] = None
     """Foretell steps that would change by less than this share, for example 0.1, instead of
     computing them: faster, and a little different."""
@@ -115,7 +118,12 @@ class Filling:
             progress(0, 1, "load")
             from worldreel.app.making import load_model, make_video
 
-            model = load_model(self.model, device=self.device, num_devices=self.num_devices)
+            model = load_model(
+                self.model,
+                device=self.device,
+                num_devices=self.num_devices,
+                offload=self.offload,
+            )
             progress(1, 1, "load")
             load_seconds = round(time.perf_counter() - began, 2)
             result = {}
@@ -152,6 +160,8 @@ class Filling:
             step_cache=self.step_cache,
         )
         description = self.describe()
+        if self.offload:
+            description.check_offload(self.num_devices)
         if self.num_devices != 1:
             from worldreel.parallel.sizes import check_size
 

@@ -24,6 +24,7 @@ from worldreel.models.rope import rotary_table
 from worldreel.models.transformer import Block, TransformerConfig
 from worldreel.models.vace import config_class
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.fit import brought_weights, weights_bytes
 from worldreel.weights.open_models import TEXT_WEIGHTS
 
 PROCESS_BYTES = 0.7e9
@@ -59,6 +60,8 @@ class Cost:
     energy_wh: float
     is_upper_bound: bool = False
     """Whether a step cache will make it less: by how much depends on the video."""
+    brought_bytes: float = 0.0
+    """With offload: what every evaluation brings to the device."""
 
     @property
     def seconds(self) -> float:
@@ -66,12 +69,19 @@ class Cost:
         return self.denoise_s + self.decode_s
 
 
-def estimate(plan: Plan, device: str = "cpu", dtype: torch.dtype = torch.bfloat16) -> Cost:
+def estimate(
+    plan: Plan,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    offload: bool = False,
+) -> Cost:
     """Measures this machine for a plan's model, and reckons.
 
     Args:
         device: where it will run.
         dtype: in which it will be computed.
+        offload: whether blocks will be brought one by one; waiting for them is not reckoned.
     """
     description, size = plan.description, plan.latent_size[1:]
     counts = [num_tokens(stretch, size, description) for stretch in plan.stretches]
@@ -100,7 +110,8 @@ def estimate(plan: Plan, device: str = "cpu", dtype: torch.dtype = torch.bfloat1
         step_s=denoise_s / max(steps * len(counts), 1),
         denoise_s=denoise_s,
         decode_s=decode_s,
-        memory_bytes=memory_bytes(plan, dtype),
+        memory_bytes=memory_bytes(plan, dtype, offload=offload),
+        brought_bytes=dtype.itemsize * brought_weights(description) if offload else 0,
         disk_bytes=pixels * VIDEO_BITS_PER_PIXEL / 8 + 20_000,
         energy_wh=seconds * watts / 3600,
         is_upper_bound=plan.options.step_cache is not None,
@@ -155,27 +166,52 @@ def decoding_s(plan: Plan, device: str, dtype: torch.dtype) -> float:
     return area * (first + (both - first) * (plan.num_latent_frames - 1))
 
 
-def memory_bytes(plan: Plan, dtype: torch.dtype) -> float:
-    """Memory at the most: weights, and the widest tensors of a step or of a decoded piece."""
+def memory_bytes(plan: Plan, dtype: torch.dtype, *, offload: bool = False) -> float:
+    """Memory at the most: weights, and the widest tensors of a step or of a decoded piece.
+
+    With ``offload``, two blocks stand for all of the transformers, and the text encoder is there
+    only before the first step.
+    """
     description = plan.description
     width = 2 if dtype == torch.bfloat16 else 4
     config = description.transformer
     d, f = config["num_heads"] * config["head_dim"], config["ffn_dim"]
-    size = plan.latent_size[1:]
-    tokens = max((num_tokens(s, size, description) for s in plan.stretches), default=0)
-    batch = 2 if tokens <= BATCHED_TOKENS else 1
-    step = batch * tokens * width * (10 * d + 2 * f)
     if description.autoencoder_kind == "light":
-        return PROCESS_BYTES + 4 * description.size_bytes + step
+        return PROCESS_BYTES + 4 * description.size_bytes + _step_bytes(plan, width)
+    if offload:
+        weights = weights_bytes(description, dtype, offload=True)
+        return PROCESS_BYTES + weights + max(width * TEXT_WEIGHTS, working_bytes(plan, dtype))
     layer = 12 * d * d + 2 * d * f  # projections of both attentions, time table and MLP
     experts = 1 if description.sampling.boundary is None else 2
     weights = width * (experts * num_layers(config) * layer + TEXT_WEIGHTS)
+    return PROCESS_BYTES + weights + working_bytes(plan, dtype)
+
+
+def device_bytes(plan: Plan, dtype: torch.dtype, *, offload: bool = False) -> float:
+    """Memory of a GPU at the most; the text encoder and the libraries are on the machine's own."""
+    weights = weights_bytes(plan.description, dtype, offload=offload)
+    return weights + working_bytes(plan, dtype)
+
+
+def _step_bytes(plan: Plan, width: int) -> float:
+    """The widest tensors of a step, whose numbers have so many bytes."""
+    config, size = plan.description.transformer, plan.latent_size[1:]
+    d, f = config["num_heads"] * config["head_dim"], config["ffn_dim"]
+    tokens = max((num_tokens(s, size, plan.description) for s in plan.stretches), default=0)
+    return (2 if tokens <= BATCHED_TOKENS else 1) * tokens * width * (10 * d + 2 * f)
+
+
+def working_bytes(plan: Plan, dtype: torch.dtype) -> float:
+    """The widest tensors of a step or of a decoded piece of an open model."""
+    description = plan.description
+    width = dtype.itemsize
+    step = _step_bytes(plan, width)
     base = description.autoencoder.get("decoder_base_dim") or description.autoencoder["base_dim"]
     patch = description.autoencoder.get("patch_size", 1) ** 2
     pixels = min(PIECE_PIXELS, 4 * plan.num_latent_frames * plan.canvas.width * plan.canvas.height)
     decode = 5 * width * base * pixels / patch
     frames = 12 * pixels
-    return PROCESS_BYTES + weights + max(step, decode + frames)
+    return max(step, decode + frames)
 
 
 def _layer_flops(description: ModelDescription, tokens: int) -> float:

@@ -57,6 +57,8 @@ class GuidedVelocity:
         self.interval = sampling.guidance_interval
         self.patch_t = description.patch_size[0]
         negative = [options.negative_prompt] * len(window.prompts)
+        if model.offload is not None:  # the encoder does not stay in memory: all at once
+            model.text([*window.prompts, *negative])
         self.text = torch.cat((text_of(model, window.prompts), text_of(model, negative)))
         self.words, self.num_tokens = window.words, self.text.shape[1] // len(window.prompts)
         self._read: dict[tuple[int, int], Read | BothRead] = {}

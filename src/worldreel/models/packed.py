@@ -16,15 +16,15 @@ class PackedLinear(nn.Module):
     """A linear layer whose weights only its own kernel can read.
 
     Args:
-        linear: bf16 on the CPU.
+        linear: bf16 on the CPU; where it has no weights they come later, as `packed`.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        weight = linear.weight.detach()
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), PACKED_ROWS)
-        self.packed = packed  # no parameter: it can be neither trained nor copied
+        self.packed: Tensor | None = None  # no parameter: it can be neither trained nor copied
+        if linear.weight is not None:
+            self.packed = packed_matrix(linear.weight.detach())
         self.bias = linear.bias
 
     def forward(self, x: Tensor, with_gelu: bool = False) -> Tensor:
@@ -38,6 +38,11 @@ class PackedLinear(nn.Module):
         """Whether an activation can be applied inside the product: nothing is added in between."""
         is_tanh = isinstance(activation, nn.GELU) and activation.approximate == "tanh"
         return is_tanh and not self._forward_hooks
+
+
+def packed_matrix(weight: Tensor) -> Tensor:
+    """A bf16 matrix in the order in which the kernel reads it."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), PACKED_ROWS)
 
 
 def can_pack() -> bool:

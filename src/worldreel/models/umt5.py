@@ -20,7 +20,13 @@ Tensors = Callable[[], Iterable[tuple[str, Tensor]]]
 
 
 def load_umt5(
-    config: Path, tokenizer: Path, tensors: Tensors, *, num_tokens: int, dtype: torch.dtype
+    config: Path,
+    tokenizer: Path,
+    tensors: Tensors,
+    *,
+    num_tokens: int,
+    dtype: torch.dtype,
+    keeps: bool = True,
 ) -> TextEncoder:
     """A text encoder whose weights are read when the first prompt comes.
 
@@ -30,6 +36,7 @@ def load_umt5(
         tensors: gives every weight by its name.
         num_tokens: of every answer.
         dtype: of the weights, but for those that stay in float32 (see `FLOAT32_NAME`).
+        keeps: whether the weights stay in memory, or are read anew for prompts not read before.
 
     Raises:
         WorldreelError: a file is missing or cannot be read.
@@ -49,9 +56,10 @@ def load_umt5(
     loaded: list[Forward] = []
 
     def forward(ids: Tensor) -> Tensor:
-        if not loaded:
-            loaded.append(_network(shape, tensors, dtype))
-        return loaded[0](ids)
+        network = loaded[0] if loaded else _network(shape, tensors, dtype)
+        if keeps and not loaded:
+            loaded.append(network)
+        return network(ids)
 
     return TextEncoder(forward, words, num_tokens, dim=shape["d_model"], clean=clean)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from worldreel.core.errors import WorldreelError
+from worldreel.core.errors import UsageError, WorldreelError
 from worldreel.core.parse import parse
 
 FILE_NAME = "model.json"
@@ -177,6 +177,19 @@ class ModelDescription:
     def takes_levels(self, *, spatial: bool) -> bool:
         """Whether it was trained with a level for each token; ``spatial``: within a frame too."""
         return self.given == "level" and (not spatial or "mask" in self.takes)
+
+    def check_offload(self, num_devices: int = 1) -> None:
+        """Raises UsageError where the blocks of its transformer cannot be brought one by one."""
+        if self.layout != "diffusers":
+            raise UsageError(
+                f"{self.name} is not in diffusers' layout; only such models are offloaded.",
+                remedy="Leave --offload out: models in our own layout are small.",
+            )
+        if num_devices != 1:
+            raise UsageError(
+                f"{num_devices} devices are asked for, and offload, which is for one.",
+                remedy="Leave either out.",
+            )
 
     @property
     def patch_size(self) -> tuple[int, int, int]:

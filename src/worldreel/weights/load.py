@@ -25,7 +25,7 @@ from worldreel.parallel.crew import Crew
 from worldreel.parallel.sizes import check_size
 from worldreel.weights.catalogue import check_model, describe, find_model
 from worldreel.weights.description import ModelDescription
-from worldreel.weights.fit import check_memory
+from worldreel.weights.fit import check_memory, has_room
 from worldreel.weights.load_pipeline import (
     FLOAT32_MODULES,
     load_pipeline_autoencoder,
@@ -36,6 +36,7 @@ from worldreel.weights.load_pipeline import (
 )
 from worldreel.weights.lora import applied
 from worldreel.weights.lora_use import LoraUse
+from worldreel.weights.offload import Offload
 
 TRANSFORMER_FILE = "transformer.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
@@ -66,6 +67,8 @@ class LoadedModel:
     """Of a model that is shown what is given as the states of pictures, too."""
     crew: Crew | None = None
     """Other devices that share the transformer, where there are any."""
+    offload: Offload | None = None
+    """What brings the transformer's blocks, where they are not kept in memory."""
 
     @property
     def device(self) -> torch.device:
@@ -104,6 +107,7 @@ def load_model(
     device: torch.device | str = "cpu",
     *,
     num_devices: int = 1,
+    offload: bool = False,
 ) -> LoadedModel:
     """Loads a model by name or folder.
 
@@ -112,6 +116,8 @@ def load_model(
         device: where the networks go, such as ``cpu`` or ``cuda``.
         num_devices: how many share the transformer: the first GPUs, or processes on the CPU.
             Such a model is to be closed; it can be in memory only once.
+        offload: the transformer's blocks are not kept on the device but brought one by one (see
+            `worldreel.weights.offload`), and the text encoder is let go when it has read.
 
     Raises:
         UsageError: there is no such model, no such device, or not so many that could share it.
@@ -127,12 +133,14 @@ def load_model(
         )
     dtype = fastest_dtype(device) if dtype is None else dtype
     assert dtype in (torch.float32, torch.bfloat16), dtype
+    if offload:
+        description.check_offload(num_devices)
     if num_devices != 1:
         check_devices(num_devices, description, device)
         return _load_shared(name_or_folder, dtype, device, num_devices)
     if description.layout == "diffusers":
         check_model(name_or_folder)
-        return _load_pipeline(folder, description, dtype, device)
+        return _load_pipeline(folder, description, dtype, device, offload=offload)
     for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
         if name not in description.files:
             raise WorldreelError(f"{folder / 'model.json'} does not list {name}.", remedy=GET_AGAIN)
@@ -186,18 +194,26 @@ def _load_shared(
 
 
 def _load_pipeline(
-    folder: Path, description: ModelDescription, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    description: ModelDescription,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    offload: bool,
 ) -> LoadedModel:
-    check_memory(description, dtype, device)
-    transformer = load_pipeline_transformer(folder, description, dtype).to(device)
-    make_ready(transformer)
+    check_memory(description, dtype, device, offload=offload)
+    bringing = Offload(device, dtype, keeps=has_room(description, dtype)) if offload else None
+    transformer = load_pipeline_transformer(folder, description, dtype, bringing).to(device)
+    if bringing is None:
+        make_ready(transformer)
     return LoadedModel(
         description,
         transformer,
         load_pipeline_autoencoder(folder, description, dtype).to(device),
-        load_pipeline_text(folder, description, dtype),
+        load_pipeline_text(folder, description, dtype, keeps=not offload),
         dtype,
         load_pipeline_image(folder, description, dtype),
+        offload=bringing,
     )
 
 

@@ -21,6 +21,7 @@ from worldreel.models.vace import VaceTransformer, build, config_class
 from worldreel.models.wan_autoencoder_keys import from_diffusers as autoencoder_from_diffusers
 from worldreel.models.wan_keys import from_diffusers, to_diffusers_layout
 from worldreel.weights.description import ModelDescription
+from worldreel.weights.offload import Offload, is_brought
 from worldreel.weights.shards import GET_AGAIN, read_tensors, shard_files
 
 FLOAT32_MODULES = ("time_in", "time_projection")
@@ -32,9 +33,15 @@ KeyMap = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
 def load_pipeline_transformer(
-    folder: Path, description: ModelDescription, dtype: torch.dtype
+    folder: Path,
+    description: ModelDescription,
+    dtype: torch.dtype,
+    offload: Offload | None = None,
 ) -> Transformer | Experts:
     """The transformer of a pipeline's folder, or both of them behind one interface.
+
+    Args:
+        offload: what brings the matrices of blocks; without it all of them are read.
 
     Raises:
         WorldreelError: a file is missing or not safetensors, or its weights do not fit the
@@ -42,23 +49,29 @@ def load_pipeline_transformer(
     """
     values = description.transformer
     config = _parse(config_class(values), values, folder / "transformer")
-    high = load_transformer(shard_files(folder / "transformer"), config, dtype)
+    high = load_transformer(shard_files(folder / "transformer"), config, dtype, offload)
     boundary = description.sampling.boundary
     if boundary is None:
         return high
-    low = load_transformer(shard_files(folder / "transformer_2"), config, dtype)
+    low = load_transformer(shard_files(folder / "transformer_2"), config, dtype, offload)
     return Experts(high, low, boundary)
 
 
 def load_transformer(
-    files: list[Path], config: TransformerConfig, dtype: torch.dtype
+    files: list[Path],
+    config: TransformerConfig,
+    dtype: torch.dtype,
+    offload: Offload | None = None,
 ) -> Transformer:
     """A transformer from safetensors in diffusers' layout or that of Wan's own repositories."""
     with torch.device("meta"):
         transformer = build(config)
-    tensors = to_diffusers_layout(read_tensors(files))
+    is_outline = None if offload is None else is_brought(transformer)
+    tensors = to_diffusers_layout(read_tensors(files, is_outline))
     keep = partial(_in_float32, transformer)
     fill(transformer, tensors, partial(from_diffusers, config=config), files[0], dtype, keep)
+    if offload is not None:
+        offload.take_over(transformer, files)
     return transformer
 
 
@@ -95,9 +108,13 @@ def load_pipeline_autoencoder(
 
 
 def load_pipeline_text(
-    folder: Path, description: ModelDescription, dtype: torch.dtype
+    folder: Path, description: ModelDescription, dtype: torch.dtype, *, keeps: bool = True
 ) -> TextEncoder:
-    """The text encoder of a pipeline's folder; its weights are read when they are needed."""
+    """The text encoder of a pipeline's folder; its weights are read when they are needed.
+
+    Args:
+        keeps: whether they stay in memory then.
+    """
     files = shard_files(folder / "text_encoder")
     return load_umt5(
         folder / "text_encoder" / "config.json",
@@ -105,6 +122,7 @@ def load_pipeline_text(
         lambda: read_tensors(files),
         num_tokens=description.text.num_tokens,
         dtype=dtype,
+        keeps=keeps,
     )
 
 

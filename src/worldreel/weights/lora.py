@@ -111,10 +111,11 @@ def merge(transformer: Transformer | Experts, uses: Sequence[LoraUse]) -> None:
         with torch.no_grad():
             for name, change in lora.changes.items():
                 module = network.get_submodule(name)
-                if isinstance(module, PackedLinear):
+                if isinstance(module, PackedLinear) or getattr(module, "weight", None) is None:
                     raise WorldreelError(
-                        "The transformer's weights are packed, so nothing can be merged into them.",
-                        remedy="Merge before `make_ready`, or use `applied`.",
+                        "The transformer's weights are packed or offloaded, so nothing can be "
+                        "merged into them.",
+                        remedy="Merge before `make_ready` and without offload, or use `applied`.",
                     )
                 matrix = module.get_parameter("weight")
                 delta = change.up.float() @ change.down.float() * (weight * change.scale)

@@ -55,6 +55,31 @@ class OpenModel:
         return 2 * (self.weights * self.num_transformers + self.autoencoder_weights)
 
     @property
+    def offloaded_bytes(self) -> int:
+        """The same where blocks are brought one by one: two of them stand for all."""
+        config = self.description.transformer
+        d, f = config["num_heads"] * config["head_dim"], config["ffn_dim"]
+        layers = config["num_layers"] + len(config.get("vace_layers", ()))
+        projections = 10 if config.get("image_dim") else 8  # of both attentions
+        block = projections * d * d + 2 * d * f
+        rest = self.weights - layers * block
+        in_float32 = 6 * d * d + d * d + config["freq_dim"] * d  # the path of the noise level
+        transformers = self.num_transformers * (rest + in_float32) + 2 * block
+        return 2 * (transformers + self.autoencoder_weights)
+
+    @property
+    def step_bytes(self) -> int:
+        """The widest tensors of a step at the model's own size and duration, in bfloat16."""
+        config, mine = self.description.transformer, self.description
+        d, f = config["num_heads"] * config["head_dim"], config["ffn_dim"]
+        stride_t, stride_h, stride_w = mine.stride
+        _, patch_h, patch_w = mine.patch_size
+        frames = 1 + (round(mine.seconds.default * mine.fps) - 1) // stride_t
+        width, height = mine.size.default
+        tokens = frames * (height // stride_h // patch_h) * (width // stride_w // patch_w)
+        return 2 * tokens * (10 * d + 2 * f)
+
+    @property
     def memory_bytes(self) -> int:
         """Memory of all weights where text is encoded on the same memory, in bfloat16."""
         return self.device_bytes + 2 * TEXT_WEIGHTS

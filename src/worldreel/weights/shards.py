@@ -1,9 +1,12 @@
 """The safetensors files of one network: which they are, and their tensors one by one."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from worldreel.core.errors import WorldreelError
@@ -42,26 +45,44 @@ def shard_files(folder: Path) -> list[Path]:
     raise WorldreelError(f"{folder} holds no safetensors file.", remedy=GET_AGAIN)
 
 
-def read_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
+def read_tensors(
+    files: list[Path], is_outline: Callable[[str, list[int]], bool] | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """Every tensor by its name, one at a time, as it is stored.
+
+    Args:
+        is_outline: by name and shape, whether a tensor is not read: it comes without storage,
+            on the meta device.
 
     Raises:
         WorldreelError: a file that is missing, cut off or not safetensors.
     """
+    for path in files:
+        with open_shard(path) as file:
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
+                if is_outline is not None:
+                    shape = file.get_slice(name).get_shape()
+                    if is_outline(name, shape):
+                        yield name, torch.empty(shape, device="meta")
+                        continue
+                yield name, file.get_tensor(name)
+
+
+@contextlib.contextmanager
+def open_shard(path: Path) -> Iterator[Any]:
+    """A safetensors file, mapped into memory; errors as for `read_tensors`."""
     from safetensors import SafetensorError, safe_open
 
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 (not a mapping)
-                    yield name, file.get_tensor(name)
-        except FileNotFoundError as error:
-            raise WorldreelError(f"{path} is missing.", remedy=GET_AGAIN) from error
-        except (SafetensorError, OSError) as error:
-            raise WorldreelError(
-                f"{path} is cut off, or not a safetensors file: {error}.",
-                remedy=f"Only safetensors is ever loaded. {GET_AGAIN}",
-            ) from error
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise WorldreelError(f"{path} is missing.", remedy=GET_AGAIN) from error
+    except (SafetensorError, OSError) as error:
+        raise WorldreelError(
+            f"{path} is cut off, or not a safetensors file: {error}.",
+            remedy=f"Only safetensors is ever loaded. {GET_AGAIN}",
+        ) from error
 
 
 def _indexed(index: Path) -> list[Path]:

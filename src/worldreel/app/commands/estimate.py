@@ -37,6 +37,9 @@ class Estimate:
     """How strongly the prompt is followed; 1 takes half of the time."""
     step_cache: Annotated[OptionalFloat, arg(help_behavior_hint="(default: off)")] = None
     """As for generate; what it saves depends on the video: the cost is the most that it can be."""
+    offload: Flag = False
+    """As for generate: memory with blocks that are brought one by one. Time is without waiting for
+    them."""
     json: Flag = False
     """Print one JSON object."""
 
@@ -48,7 +51,7 @@ class Estimate:
         from worldreel.weights.load import fastest_dtype
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        cost = estimate(plan, device, fastest_dtype(device))
+        cost = estimate(plan, device, fastest_dtype(device), offload=self.offload)
         if self.json:
             print(json.dumps({"device": device, "seconds": cost.seconds, **asdict(cost)}, indent=2))
             return 0
@@ -64,6 +67,8 @@ class Estimate:
             f"({_duration(cost.step_s)} a step, {_duration(cost.decode_s)} to decode)"
         )
         print(f"memory  {cost.memory_bytes / 1e9:.1f} GB at the most")
+        if self.offload:
+            print(f"offload {cost.brought_bytes / 1e9:.1f} GB are brought for every evaluation")
         print(f"disk    {cost.disk_bytes / 1e6:.2f} MB for the video")
         print(f"energy  {at_most}about {cost.energy_wh:.2g} Wh, at 7 W a core and 500 W a GPU")
         return 0
@@ -88,6 +93,8 @@ class Estimate:
             step_cache=self.step_cache,
         )
         description = dataclasses.replace(describe_from_afar(self.model), needs=())
+        if self.offload:
+            description.check_offload()
         return plan_request(request, description)
 
 

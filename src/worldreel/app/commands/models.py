@@ -3,17 +3,21 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from worldreel.app import machine
 from worldreel.app.options import Flag
 from worldreel.weights.description import ModelDescription
 
 GB = 1e9
-WORKING_BYTES = 3e9
-"""Beside the weights: the libraries, and the widest tensors of a step or of decoding."""
+LIBRARIES_BYTES = 1e9
+DECODING_BYTES = 2e9
+"""Beside the weights: this, or the widest tensors of a step where they are larger."""
 PACKAGED_FACTOR = 4
 """Weights inside the package are stored in 16 bits and loaded in 32 first."""
+
+
+Fits = Literal["gpu", "cpu", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +27,10 @@ class Listed:
     Args:
         device_bytes: memory of the device that makes the steps.
         memory_bytes: memory of the machine, with the text encoder.
+        offloaded_bytes: memory of the device with ``--offload``; None for what is not offloaded.
         is_here: whether its weights are on this machine.
         fits: where it can run: on a GPU, on the processor, or nowhere here.
+        fits_offloaded: the same with ``--offload``.
     """
 
     name: str
@@ -35,7 +41,9 @@ class Listed:
     device_bytes: float
     memory_bytes: float
     is_here: bool
-    fits: Literal["gpu", "cpu", "no"]
+    fits: Fits
+    offloaded_bytes: float | None = None
+    fits_offloaded: Fits = "no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,47 +73,47 @@ def listed(memory_bytes: int, gpu_bytes: int) -> list[Listed]:
     found = []
     for name in packaged_models():
         description = describe(name)
-        need = 1e9 + PACKAGED_FACTOR * description.size_bytes
-        found.append(_listed(description, 0.0, need, need, True, memory_bytes, gpu_bytes))
-    for model in OPEN_MODELS.values():
+        need = LIBRARIES_BYTES + PACKAGED_FACTOR * description.size_bytes
         found.append(
-            _listed(
-                model.description,
-                model.download_bytes,
-                model.device_bytes + WORKING_BYTES,
-                model.memory_bytes + WORKING_BYTES,
-                find_pulled(model) is not None,
-                memory_bytes,
-                gpu_bytes,
+            Listed(
+                **_told(description),
+                download_bytes=0.0,
+                device_bytes=need,
+                memory_bytes=need,
+                is_here=True,
+                fits="gpu" if gpu_bytes >= need else "cpu" if memory_bytes >= need else "no",
+            )
+        )
+    for model in OPEN_MODELS.values():
+        working = LIBRARIES_BYTES + max(DECODING_BYTES, model.step_bytes)
+        text = model.memory_bytes - model.device_bytes
+        offloaded = model.offloaded_bytes + working
+        # the text encoder is read on the processor, and offload lets it go before the first step
+        offloaded_in_all = model.offloaded_bytes + max(text, working)
+
+        def place(on_device: float, in_all: float, beside: float = text + LIBRARIES_BYTES) -> Fits:
+            if gpu_bytes >= on_device and memory_bytes >= beside:
+                return "gpu"
+            return "cpu" if memory_bytes >= in_all else "no"
+
+        found.append(
+            Listed(
+                **_told(model.description),
+                download_bytes=model.download_bytes,
+                device_bytes=model.device_bytes + working,
+                memory_bytes=model.memory_bytes + working,
+                is_here=find_pulled(model) is not None,
+                fits=place(model.device_bytes + working, model.memory_bytes + working),
+                offloaded_bytes=offloaded,
+                fits_offloaded=place(offloaded, offloaded_in_all),
             )
         )
     return found
 
 
-def _listed(
-    description: ModelDescription,
-    download_bytes: float,
-    device_bytes: float,
-    memory_bytes: float,
-    is_here: bool,
-    machine_bytes: int,
-    gpu_bytes: int,
-) -> Listed:
-    beside = memory_bytes - device_bytes + WORKING_BYTES  # text is encoded on the processor
-    fits = "gpu" if gpu_bytes >= device_bytes and machine_bytes >= beside else "no"
-    if fits == "no" and machine_bytes >= memory_bytes:
-        fits = "cpu"
-    return Listed(
-        name=description.name,
-        license=description.license,
-        summary=description.summary,
-        takes=description.takes,
-        download_bytes=download_bytes,
-        device_bytes=device_bytes,
-        memory_bytes=memory_bytes,
-        is_here=is_here,
-        fits=fits,
-    )
+def _told(description: ModelDescription) -> dict[str, Any]:
+    names = ("name", "license", "summary", "takes")
+    return {name: getattr(description, name) for name in names}
 
 
 def _gpus() -> list[dict]:
@@ -114,7 +122,9 @@ def _gpus() -> list[dict]:
 
 
 def _table(models: list[Listed]) -> list[str]:
-    heads = ("name", "licence", "download", "on the device", "in all", "here", "fits", "takes")
+    heads = ("name", "licence", "download", "on the device", "in all", "here", "fits")
+    heads = (*heads, "with --offload", "takes")
+    places = {"gpu": "on the GPU", "cpu": "on the CPU", "no": "no"}
     rows: list[tuple[str, ...]] = [heads]
     for model in models:
         download = f"{model.download_bytes / GB:.0f} GB" if model.download_bytes else "-"
@@ -126,9 +136,16 @@ def _table(models: list[Listed]) -> list[str]:
                 f"{model.device_bytes / GB:.0f} GB",
                 f"{model.memory_bytes / GB:.0f} GB",
                 "yes" if model.is_here else "no",
-                {"gpu": "on the GPU", "cpu": "on the CPU", "no": "no"}[model.fits],
+                places[model.fits],
+                _offloaded(model, places),
                 ", ".join(model.takes).replace("_", " "),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+
+
+def _offloaded(model: Listed, places: dict[Fits, str]) -> str:
+    if model.offloaded_bytes is None:
+        return "-"
+    return f"{model.offloaded_bytes / GB:.0f} GB, {places[model.fits_offloaded]}"
