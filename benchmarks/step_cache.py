@@ -13,6 +13,7 @@ import argparse
 import datetime
 import json
 import math
+import runpy
 import statistics
 import sys
 import time
@@ -22,18 +23,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from worldreel.generate.engine import decode, make_stretch
+from worldreel.generate.plan import plan_request
+from worldreel.generate.request import Request
+from worldreel.generate.velocity import GuidedVelocity
+from worldreel.weights.load import LoadedModel, load_model
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "examples"))
-
-from twenty_prompts import PROMPTS  # noqa: E402
-
-from worldreel.generate.engine import decode, make_stretch  # noqa: E402
-from worldreel.generate.plan import plan_request  # noqa: E402
-from worldreel.generate.request import Request  # noqa: E402
-from worldreel.generate.velocity import GuidedVelocity  # noqa: E402
-from worldreel.weights.load import LoadedModel, load_model  # noqa: E402
-
+PROMPTS: list[str] = runpy.run_path(str(ROOT / "examples" / "twenty_prompts.py"))["PROMPTS"]
 BAR_DB = 30.0
 
 
@@ -44,11 +43,11 @@ class Counting:
         self.count = 0
         compute = GuidedVelocity._computed
 
-        def count(velocity: GuidedVelocity, *arguments: Any) -> Any:
+        def count(it: GuidedVelocity, x: Tensor, t: Tensor, rows: tuple[int, ...]) -> list[Tensor]:
             self.count += 1
-            return compute(velocity, *arguments)
+            return compute(it, x, t, rows)
 
-        GuidedVelocity._computed = count
+        setattr(GuidedVelocity, compute.__name__, count)
 
 
 def main() -> None:

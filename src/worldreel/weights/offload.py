@@ -44,7 +44,7 @@ class Brought:
     """The matrices of a block on the device, and on a GPU when they will be there."""
 
     matrices: list[Tensor]
-    event: torch.cuda.Event | None = None
+    event: torch.Event | None = None
 
 
 class Offload:
@@ -163,8 +163,10 @@ class Offload:
                 if matrix.path not in files:
                     files[matrix.path] = stack.enter_context(open_shard(matrix.path))
                 tensor = matrix.shaped(files[matrix.path].get_tensor(matrix.key))
-                tensor = tensor.to(self.dtype, copy=True).contiguous()
-                read.append(packed_matrix(tensor) if self._packs else tensor)
+                if self._packs:
+                    read.append(packed_matrix(tensor.to(self.dtype)))
+                else:
+                    read.append(tensor.to(self.dtype, copy=True).contiguous())
         return read
 
 
@@ -200,4 +202,5 @@ def _set(layer: nn.Module, matrix: Tensor | None) -> None:
     if isinstance(layer, PackedLinear):
         layer.packed = matrix
     else:
-        layer.weight = None if matrix is None else nn.Parameter(matrix, requires_grad=False)
+        weight = None if matrix is None else nn.Parameter(matrix, requires_grad=False)
+        layer.register_parameter("weight", weight)

@@ -124,7 +124,7 @@ def _gpus() -> list[dict]:
 def _table(models: list[Listed]) -> list[str]:
     heads = ("name", "licence", "download", "on the device", "in all", "here", "fits")
     heads = (*heads, "with --offload", "takes")
-    places = {"gpu": "on the GPU", "cpu": "on the CPU", "no": "no"}
+    places: dict[Fits, str] = {"gpu": "on the GPU", "cpu": "on the CPU", "no": "no"}
     rows: list[tuple[str, ...]] = [heads]
     for model in models:
         download = f"{model.download_bytes / GB:.0f} GB" if model.download_bytes else "-"
