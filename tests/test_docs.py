@@ -78,7 +78,7 @@ def few_steps(name: str) -> LoadedModel:
 
 
 def test_the_commands_of_every_page_run_in_their_order(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(making, "load_model", few_steps)
+    monkeypatch.setattr(making, "load_model", lambda name, **how: few_steps(name))
     monkeypatch.setattr(catalogue, "describe", lambda name: few_steps(name).description)
     if DEFAULT_MODEL not in packaged_models():
         pytest.skip(f"the model {DEFAULT_MODEL} is not in this checkout")
