@@ -41,9 +41,12 @@ def main() -> None:
             words += ["--tokens", str(options.tokens)]
             done = subprocess.run(words, check=True, capture_output=True, text=True)
             rows[name] = json.loads(done.stdout)
+    from worldreel.app.machine import cpu_name
+
     is_same = rows["kept"].pop("digest") == rows["brought"].pop("digest")
     report = {
         "date": datetime.date.today().isoformat(),
+        "processor": cpu_name(),
         "shape": options.shape,
         "layers": options.layers,
         "tokens": options.tokens,

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worldreel.app.machine import cpu_name
 from worldreel.generate.engine import decode, make_stretch
 from worldreel.generate.plan import plan_request
 from worldreel.generate.request import Request
@@ -69,6 +70,7 @@ def main() -> None:
         print(f"clip {clip}", file=sys.stderr, flush=True)
     report = {
         "date": datetime.date.today().isoformat(),
+        "processor": cpu_name(),
         "model": f"{model.description.name} {model.description.version}",
         "dtype": str(model.dtype).removeprefix("torch."),
         "num_clips": options.num_clips,
