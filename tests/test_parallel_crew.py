@@ -48,7 +48,8 @@ def alone(folder):
 
 def latents_of(model: LoadedModel, num_given: int = 0, progress=silent, **options) -> torch.Tensor:
     """What is made of a prompt, and of a picture if one is given."""
-    canvas = Canvas(width=WIDTH, height=HEIGHT, seconds=9 / 24, fps=24).say(PROMPT)
+    fps = model.description.fps
+    canvas = Canvas(width=WIDTH, height=HEIGHT, seconds=9 / fps, fps=fps).say(PROMPT)
     if num_given:
         canvas = canvas.place(picture(0, (WIDTH, HEIGHT))[None])
     options = {"num_inference_steps": 4, "seed": 3, "negative_prompt": NEGATIVE, **options}
@@ -119,6 +120,17 @@ def test_two_processes_make_the_latents_of_one_until_one_dies(folder, alone, tmp
         assert "memory" in caught.value.remedy
         with pytest.raises(WorldreelError, match="were closed"):
             latents_of(both)
+    finally:
+        both.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["t2v-a14b", "vace"])
+def test_two_processes_share_two_transformers_and_blocks_beside(kind, tmp_path):
+    folder = save_pipeline(make_pipeline(kind), tmp_path / kind)
+    both = load_model(folder, torch.float32, num_devices=2)
+    try:
+        agree(both, load_model(folder, torch.float32))
     finally:
         both.close()
 
