@@ -170,6 +170,18 @@ def test_too_many_devices_are_refused_before_anything_is_loaded(folder, capsys):
     assert "3 devices cannot share" in capsys.readouterr().err
 
 
+def test_processes_that_do_not_fit_in_memory_together_are_refused(alone):
+    from worldreel.weights.fit import check_memory, weights_bytes
+
+    weights = weights_bytes(alone.description, torch.float32)
+    free = 10**9 + 3 * weights  # with a gigabyte for the tensors of a step
+    asked = alone.description, torch.float32, torch.device("cpu"), lambda device: free
+    check_memory(*asked, copies=3)
+    with pytest.raises(WorldreelError, match="in 4 processes needs") as caught:
+        check_memory(*asked, copies=4)
+    assert "fewer" in caught.value.remedy and "offload" not in caught.value.remedy
+
+
 def test_a_call_that_is_left_before_its_end_closes_the_crew(alone):
     from worldreel.models.transformer import Transformer
 

@@ -239,6 +239,18 @@ def test_a_folder_is_told_from_others_and_takes_what_it_can(tmp_path):
         describe_pipeline(folder)
 
 
+def test_with_offload_the_latents_are_the_same(tmp_path):
+    folder = save_pipeline(make_pipeline("vace"), tmp_path / "vace")
+    latents = []
+    for offload in (False, True):
+        model = load_model(folder, torch.float32, offload=offload)
+        options = Options(seed=3, num_inference_steps=2)
+        plan = make_plan(canvases()["ends"], options, model.description)
+        latents.append(make_stretch(model, plan, 0, {}))
+        model.close()
+    assert torch.equal(*latents)
+
+
 def test_the_blocks_beside_cost_what_others_do():
     from worldreel.generate.estimate import estimate
 

@@ -25,11 +25,13 @@ def check_memory(
     free: Callable[[torch.device], int] | None = None,
     *,
     offload: bool = False,
+    copies: int = 1,
 ) -> None:
     """Raises WorldreelError where a device cannot hold what makes the steps, with what it can.
 
     Args:
         offload: whether blocks are brought one by one.
+        copies: how many processes have the weights in the memory of this device.
         free: the bytes that are free on a device; asked of the system by default.
     """
     there = (free or free_bytes)(device)
@@ -38,7 +40,7 @@ def check_memory(
         text = dtype.itemsize * TEXT_WEIGHTS
 
     def needed(offload: bool) -> int:
-        weights = weights_bytes(description, dtype, offload=offload)
+        weights = copies * weights_bytes(description, dtype, offload=offload)
         return weights + (max(text, PLACE_BYTES) if offload else text + PLACE_BYTES)
 
     need = needed(offload)
@@ -52,10 +54,13 @@ def check_memory(
     ]
     models = f"Models that fit: {', '.join(fitting)}." if fitting else "No open model fits there."
     hint = ""
-    if not offload and (less := needed(True)) <= there:
+    if copies > 1:
+        hint = "Each of several devices holds the whole model: ask for fewer. "
+    elif not offload and (less := needed(True)) <= there:
         hint = f"With --offload it needs {less / 1e9:.1f} GB. "
     raise WorldreelError(
-        f"{description.name} needs {need / 1e9:.1f} GB on the device {str(device)!r}; "
+        f"{description.name}{f' in {copies} processes' if copies > 1 else ''} needs "
+        f"{need / 1e9:.1f} GB on the device {str(device)!r}; "
         f"{there / 1e9:.1f} GB are free.",
         remedy=f"{hint}{models} Close other programs, or use a larger machine.",
     )

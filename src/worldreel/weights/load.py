@@ -137,6 +137,8 @@ def load_model(
         description.check_offload(num_devices)
     if num_devices != 1:
         check_devices(num_devices, description, device)
+        if device.type == "cpu" and description.layout == "diffusers":
+            check_memory(description, dtype, device, copies=num_devices)
         return _load_shared(name_or_folder, dtype, device, num_devices)
     if description.layout == "diffusers":
         check_model(name_or_folder)
