@@ -11,6 +11,7 @@ documentation recommends: in bf16, eager and with its repeated blocks compiled.
 """
 
 import argparse
+import copy
 import json
 import math
 import platform
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 
 from worldreel.models import attention
 from worldreel.models.causal_autoencoder import CausalAutoencoder, CausalAutoencoderConfig
+from worldreel.models.int8 import can_round_to_int8, round_to_int8
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.models.wan_autoencoder_keys import from_diffusers as autoencoder_from_diffusers
 from worldreel.models.wan_keys import from_diffusers
@@ -107,6 +109,7 @@ def step(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor
         if isinstance(module, nn.Linear) and not name.startswith(FLOAT32_MODULES):
             module.to(torch.bfloat16)
     ours.to(device)
+    eight = copy.deepcopy(ours) if device.type == "cpu" and can_round_to_int8() else None
     make_ready(ours)
     x, text, timestep = x.to(device), text.to(device), timestep.to(device)
     level = timestep / 1000
@@ -133,6 +136,13 @@ def step(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor
     runs["worldreel, scores in bf16 (lossy)"] = under_autocast(
         device, partial(run_ours, torch.bfloat16)
     )
+    if eight is not None:
+        round_to_int8(eight.blocks)
+        make_ready(eight)
+        read_by_eight = under_autocast(device, lambda: eight.read(text))()
+        runs["worldreel, products in 8 bits (lossy)"] = under_autocast(
+            device, lambda: eight(x, level, read_by_eight)
+        )
     n, d = math.prod(grid), config.dim
     layer = n * (12 * d * d + 4 * d * ffn + 4 * (n + TEXT_TOKENS) * d) + TEXT_TOKENS * 4 * d * d
     facts = {"shape": options.shape, "layers": options.layers, "tokens": n}

@@ -66,6 +66,9 @@ class Filling:
     offload: Flag = False
     """Bring the blocks of an open model one by one instead of keeping them in memory: it fits where
     it would not, and is slower where bringing takes longer than computing."""
+    int8: Flag = False
+    """Multiply in 8 bits inside the transformer, on a CPU: faster for large models, and a little
+    different."""
     step_cache: Annotated[OptionalFloat, arg(help_behavior_hint="(default: off)")] = None
     """Foretell steps that would change by less than this share, for example 0.1, instead of
     computing them: faster, and a little different."""
@@ -123,6 +126,7 @@ class Filling:
                 device=self.device,
                 num_devices=self.num_devices,
                 offload=self.offload,
+                int8=self.int8,
             )
             progress(1, 1, "load")
             load_seconds = round(time.perf_counter() - began, 2)
@@ -192,7 +196,8 @@ class Filling:
         folder = Path(self.work_dir)
         if self.num_videos > 1:
             folder = folder / str(plan.options.seed)
-        return FolderShelf(folder, plan, model.description.version)
+        version = model.description.version + (" int8" if model.is_int8 else "")
+        return FolderShelf(folder, plan, version)
 
 
 def tell(told: str) -> None:

@@ -144,6 +144,8 @@ def settings_of(model: LoadedModel, plan: Plan) -> dict[str, Any]:
     }
     if options.step_cache is not None:
         settings["step_cache"] = float(options.step_cache)
+    if model.is_int8:
+        settings["int8"] = True
     if options.loras:
         settings["loras"] = list(options.loras)
     is_plain = len(canvas.spans) == 1 and not canvas.spans[0].cut

@@ -19,6 +19,7 @@ from worldreel.models.autoencoder import Autoencoder, AutoencoderConfig
 from worldreel.models.causal_autoencoder import CausalAutoencoder
 from worldreel.models.clip import ImageEncoder
 from worldreel.models.experts import Experts, networks_of
+from worldreel.models.int8 import can_round_to_int8, round_to_int8
 from worldreel.models.text import TextEncoder, load_minilm
 from worldreel.models.transformer import Transformer, TransformerConfig
 from worldreel.parallel.crew import Crew
@@ -69,6 +70,8 @@ class LoadedModel:
     """Other devices that share the transformer, where there are any."""
     offload: Offload | None = None
     """What brings the transformer's blocks, where they are not kept in memory."""
+    is_int8: bool = False
+    """Whether the products of the transformer's blocks are made in 8 bits."""
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +111,7 @@ def load_model(
     *,
     num_devices: int = 1,
     offload: bool = False,
+    int8: bool = False,
 ) -> LoadedModel:
     """Loads a model by name or folder.
 
@@ -118,6 +122,8 @@ def load_model(
             Such a model is to be closed; it can be in memory only once.
         offload: the transformer's blocks are not kept on the device but brought one by one (see
             `worldreel.weights.offload`), and the text encoder is let go when it has read.
+        int8: the products inside the transformer's blocks are made in 8 bits, on a CPU only (see
+            `worldreel.models.int8`).
 
     Raises:
         UsageError: there is no such model, no such device, or not so many that could share it.
@@ -135,6 +141,8 @@ def load_model(
     assert dtype in (torch.float32, torch.bfloat16), dtype
     if offload:
         description.check_offload(num_devices)
+    if int8:
+        check_int8(device, dtype, alone=num_devices == 1 and not offload)
     if num_devices != 1:
         check_devices(num_devices, description, device)
         if device.type == "cpu" and description.layout == "diffusers":
@@ -142,7 +150,7 @@ def load_model(
         return _load_shared(name_or_folder, dtype, device, num_devices)
     if description.layout == "diffusers":
         check_model(name_or_folder)
-        return _load_pipeline(folder, description, dtype, device, offload=offload)
+        return _load_pipeline(folder, description, dtype, device, offload=offload, int8=int8)
     for name in (TRANSFORMER_FILE, AUTOENCODER_FILE):
         if name not in description.files:
             raise WorldreelError(f"{folder / 'model.json'} does not list {name}.", remedy=GET_AGAIN)
@@ -159,12 +167,16 @@ def load_model(
                 remedy="A newer version of worldreel may be needed to run this model.",
             ) from error
     _check_networks(transformer, autoencoder, description)
+    transformer = _fill(transformer, folder / TRANSFORMER_FILE, dtype).to(device)
+    if int8:
+        round_to_int8(transformer.blocks)
     return LoadedModel(
         description,
-        _fill(transformer, folder / TRANSFORMER_FILE, dtype).to(device),
+        transformer,
         _fill(autoencoder, folder / AUTOENCODER_FILE, dtype).to(device),
         load_minilm(num_tokens=description.text.num_tokens),
         dtype,
+        is_int8=int8,
     )
 
 
@@ -179,6 +191,25 @@ def check_devices(
             remedy="Use as many devices as there are GPUs, or fewer.",
         )
     check_size(num_devices, description.transformer["num_heads"])
+
+
+def check_int8(device: torch.device, dtype: torch.dtype, *, alone: bool) -> None:
+    """Raises UsageError where products cannot be made in 8 bits.
+
+    Args:
+        alone: whether one device has all weights in memory.
+    """
+    if device.type != "cpu" or dtype != torch.bfloat16 or not can_round_to_int8():
+        raise UsageError(
+            f"Products in 8 bits are for processors with VNNI, beside bfloat16; this is {device} "
+            f"in {str(dtype).removeprefix('torch.')}.",
+            remedy="Leave --int8 out.",
+        )
+    if not alone:
+        raise UsageError(
+            "Products in 8 bits go neither with offload nor with several devices.",
+            remedy="Leave --int8 out, or the other one.",
+        )
 
 
 def _load_shared(
@@ -202,10 +233,14 @@ def _load_pipeline(
     device: torch.device,
     *,
     offload: bool,
+    int8: bool,
 ) -> LoadedModel:
     check_memory(description, dtype, device, offload=offload)
     bringing = Offload(device, dtype, keeps=has_room(description, dtype)) if offload else None
     transformer = load_pipeline_transformer(folder, description, dtype, bringing).to(device)
+    if int8:
+        for network in networks_of(transformer):
+            round_to_int8(network.blocks)
     if bringing is None:
         make_ready(transformer)
     return LoadedModel(
@@ -216,6 +251,7 @@ def _load_pipeline(
         dtype,
         load_pipeline_image(folder, description, dtype),
         offload=bringing,
+        is_int8=int8,
     )
 
 

@@ -113,8 +113,8 @@ def merge(transformer: Transformer | Experts, uses: Sequence[LoraUse]) -> None:
                 module = network.get_submodule(name)
                 if isinstance(module, PackedLinear) or getattr(module, "weight", None) is None:
                     raise WorldreelError(
-                        "The transformer's weights are packed or offloaded, so nothing can be "
-                        "merged into them.",
+                        "The transformer's weights are packed, rounded or offloaded: nothing can "
+                        "be merged into them.",
                         remedy="Merge before `make_ready` and without offload, or use `applied`.",
                     )
                 matrix = module.get_parameter("weight")

@@ -57,6 +57,8 @@ def remake_command(settings: dict[str, Any]) -> str | None:
         if settings.get(key) not in (None, ""):
             words.append(f"{option}={settings[key]}")
     words += [f"--lora={lora}" for lora in settings.get("loras", ())]
+    if settings.get("int8"):
+        words.append("--int8")
     if settings.get("width") and settings.get("height"):
         words.append(f"--size={settings['width']}x{settings['height']}")
     return shlex.join([*words, "--", str(settings.get("prompt", ""))])
