@@ -138,7 +138,10 @@ def test_the_memory_of_an_offloaded_model_is_that_of_its_rest_and_two_blocks(fol
     model = load_model(folder, torch.float32)
     description = model.description
     networks = networks_of(model.transformer)
-    of_blocks = [sum(layer.get_parameter("weight").numel() for layer in linears(network)) for network in networks]
+    of_blocks = [
+        sum(layer.get_parameter("weight").numel() for layer in linears(network))
+        for network in networks
+    ]
     assert brought_weights(description) == of_blocks[0] == of_blocks[1]
     parts = [*networks, model.autoencoder]
     whole = sum(weight.numel() for part in parts for weight in part.parameters())
