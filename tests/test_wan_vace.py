@@ -232,7 +232,7 @@ def test_a_folder_is_told_from_others_and_takes_what_it_can(tmp_path):
     path = folder / "transformer" / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "vace_in_channels": 40}))
-    with pytest.raises(WorldreelError, match="40 channels beside its 4"):
+    with pytest.raises(WorldreelError, match="40 channels of what is given and 4 others"):
         describe_pipeline(folder)
     path.write_text(json.dumps({**config, "_class_name": "WanTransformer3DModel"}))
     with pytest.raises(WorldreelError, match="WanVACETransformer3DModel"):

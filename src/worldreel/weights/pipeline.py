@@ -186,8 +186,9 @@ def _given(
         if into == out and beside == wanted:
             return "control"
         raise WorldreelError(
-            f"The transformer in {folder} is given {beside} channels beside its {into}; known are "
-            f"{wanted} beside {out}: latents of what is kept and what is changed, and a mask.",
+            f"The transformer in {folder} has vace_layers, {beside} channels of what is given and "
+            f"{into} others; known are {wanted} (latents of what is kept and of what is changed, "
+            f"and a mask) and {out}.",
             remedy=OTHERS,
         )
     if into == 2 * out + stride_t:
