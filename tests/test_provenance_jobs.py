@@ -8,6 +8,7 @@ from tests.job_bench import OWNER, Bench
 from tests.marks_of import marks_of
 from tests.studio_bench import StudioBench
 
+from worldreel.app.jobs import pictures
 from worldreel.app.jobs.folder import published_names
 from worldreel.app.jobs.marking import KEYS, Marking
 from worldreel.app.jobs.workflow import make
@@ -326,3 +327,28 @@ def test_masks_of_a_canvas_are_no_source(tmp_path):
         kind="create", model="tiny", prompt="a", seed=1, num_frames=2, fps=12, canvas="{}", **sizes
     )
     assert [source.title for source in sources_of(wish, tmp_path)] == ["canvas-500"]
+
+
+def test_pictures_of_a_video_on_its_way_are_marked_and_where_that_fails_nothing_is_shown(
+    bench, monkeypatch
+):
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(pictures, "save_small", lambda path, frame: shown.append(frame))
+    maker = bench._shop.maker
+    for marking in (maker._marking, None):
+        monkeypatch.setattr(maker, "_marking", marking)
+        assert bench.client.post("/v1/videos", json=BODY).status_code == 200
+        bench.work()
+    marked, plain = shown
+    difference = np.abs(marked.astype(int) - plain)
+    assert 0 < difference.mean() < 4
+
+    def fail(*asked):
+        raise WorldreelError("no")
+
+    monkeypatch.setattr(maker, "_marking", Marking(bench.service.settings.data))
+    monkeypatch.setattr(Marker, "picture", fail)
+    failing = bench.client.post("/v1/videos", json=BODY).json()["id"]
+    bench.work()
+    assert bench.client.get(f"/v1/videos/{failing}").json()["status"] == "failed"
+    assert len(shown) == 2

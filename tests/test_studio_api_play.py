@@ -9,13 +9,19 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.studio_bench import StudioBench
+from tests.test_watermark import scene
 
+from worldreel.app.jobs.marking import Marking
+from worldreel.app.play.child import Child, Game, open_marks
 from worldreel.app.policy.policy import Policy
 from worldreel.app.server import playing, plays
 from worldreel.media.read import read_video
+from worldreel.provenance.config import PUBLIC_KEY
+from worldreel.provenance.watermark import Watermark
 
 ROOT = Path(__file__).parent.parent
 CHILD = [
@@ -137,6 +143,44 @@ def test_no_world_begins_or_hears_while_what_judges_requests_is_silent(bench):
         assert answer.json()["error"]["code"] == "policy_unavailable"
     assert not play.ended, "the older world was ended for one that may not begin"
     assert list(bench.service.folder.aside.iterdir()) == [play._folder]
+
+
+def game(bench, **more):
+    kinds = {"model": "tiny", "prompt": "a ball", "width": 128, "height": 128, "seed": 1}
+    return Game(**kinds, data=str(bench.service.settings.data), content_id="play_x", **more)
+
+
+def test_frames_that_are_shown_carry_the_watermark_of_the_world(bench):
+    shown = Child(None, open_marks(game(bench), 12.0), io.BytesIO(), io.BytesIO())
+    pictures = [shown._webp(frame) for frame in scene()]
+    frames = np.stack([np.asarray(Image.open(io.BytesIO(picture))) for picture in pictures])
+    reading = Watermark(PUBLIC_KEY).detect(frames)
+    marker = Marking(bench.service.settings.data).open()
+    assert reading.found and reading.payload == marker.payload("play_x")
+
+
+def test_frames_show_the_label_that_the_operator_wants(bench, tmp_path):
+    config = tmp_path / "provenance.toml"
+    config.write_text('visible_label = "en"')
+    (frame,) = scene(num_frames=1)
+    one, other = (
+        open_marks(game(bench, provenance=given), 12.0)(frame[None])
+        for given in (None, str(config))
+    )
+    assert np.abs(one.astype(int) - other).max() > 60
+
+
+def test_a_world_whose_frames_cannot_be_marked_shows_none(bench, tmp_path):
+    config = tmp_path / "provenance.toml"
+    config.write_text('visible_label = "nobody can read this"')
+    bench.service.settings = dataclasses.replace(bench.service.settings, provenance=config)
+    _, play = start(bench)
+    event, seen = play.next(-1, LIMIT_S), []
+    while event is not None and event.name != "failed":
+        seen.append(event.name)
+        event = play.next(event.number, LIMIT_S)
+    assert event is not None and "visible_label" in event.told["error"], event
+    assert set(seen) <= {"state"}
 
 
 def test_a_world_whose_process_dies_says_so(bench):

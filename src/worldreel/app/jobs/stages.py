@@ -159,16 +159,26 @@ class Maker:
             steps = total // len(plan.stretches)
             progress(done - number * steps, steps, stage)
 
+        def preview(latents: "Tensor") -> None:
+            from worldreel.app.jobs.pictures import save_small
+
+            frame = _middle(model, latents)
+            if frame is not None:
+                marking = self._marking
+                if marking is not None:
+                    frame = marking.open().picture(frame, inputs.name)
+                save_small(target.with_name(PREVIEW), frame)
+
         def look(done: int, latents: "Tensor") -> None:
             if done % PREVIEW_STEPS == 0:
-                _save_preview(model, latents.float(), target.with_name(PREVIEW))
+                preview(latents.float())
                 previewed(done)
 
         target.parent.mkdir(parents=True, exist_ok=True)
         latents = make_stretch(model, plan, number, made, of_all, look)
         with atomic_target(target) as part:
             save_file({"latents": latents.float().cpu().contiguous()}, part)
-        _save_preview(model, latents, target.with_name(PREVIEW))
+        preview(latents)
 
     def decode(
         self,
@@ -249,16 +259,15 @@ def _total_frames(wish: Wish) -> int:
     return wish.num_frames + (wish.clip.num_frames if wish.kind == "extend" else 0)
 
 
-def _save_preview(model: "LoadedModel", latents: "Tensor", target: Path) -> None:
-    """A small picture out of the middle of a stretch, for those who watch."""
-    from worldreel.app.jobs.pictures import save_small
+def _middle(model: "LoadedModel", latents: "Tensor") -> "NDArray[np.uint8] | None":
+    """The frame in the middle of a stretch, for those who watch; None where a latent frame is no
+    picture by itself."""
     from worldreel.generate.engine import decode
 
     if model.description.stride[0] != 1 or model.description.first_frame_alone:
-        return  # a latent frame is no picture by itself there
+        return None
     middle = latents.shape[1] // 2
-    frames = next(decode(model, latents[None, :, middle : middle + 1]))
-    save_small(target, frames[0])
+    return next(decode(model, latents[None, :, middle : middle + 1]))[0]
 
 
 def _read(path: Path) -> "Tensor":

@@ -13,6 +13,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,8 @@ from worldreel.app.play.cue import Cue
 from worldreel.app.play.player import Player
 from worldreel.core.errors import UsageError, WorldreelError
 
+Mark = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Marks the next frames, uint8 ``t h w 3``."""
 HEAD = struct.Struct(">II")
 QUALITY = 88
 WAIT_S = 0.5
@@ -41,6 +44,8 @@ class Game:
     Args:
         begin: a clip or picture of the size, at the model's rate, that it begins with.
         threads: that compute; None leaves it to the machine.
+        data: the data folder, whose keys mark what is shown. provenance: the operator's file.
+        content_id: the number that the watermark carries.
     """
 
     model: str
@@ -54,6 +59,9 @@ class Game:
     context: int | None = None
     begin: str | None = None
     threads: int | None = None
+    data: str
+    provenance: str | None = None
+    content_id: str
 
 
 def write_message(file: IO[bytes], told: dict[str, Any], body: bytes = b"") -> None:
@@ -103,19 +111,35 @@ def open_player(game: Game) -> Player:
     return Player(endless, Cue(game.prompt))
 
 
+def open_marks(game: Game, fps: float) -> Mark:
+    """What marks the frames that are shown: they leave this machine as files do."""
+    from worldreel.app.jobs.marking import Marking
+
+    config = None if game.provenance is None else Path(game.provenance)
+    marking = Marking(Path(game.data), config)
+    return marking.frames(game.content_id, (game.height, game.width), fps)
+
+
 class Child:
     """Shows a player to whoever reads its messages.
 
     Args:
+        mark: gives frames their watermark and visible label before they are shown.
         told: lines that say what to do.
         shown: where the messages go.
         unwatched_s: it ends when nobody has watched for so long.
     """
 
     def __init__(
-        self, player: Player, told: IO[bytes], shown: IO[bytes], unwatched_s: float = UNWATCHED_S
+        self,
+        player: Player,
+        mark: Mark,
+        told: IO[bytes],
+        shown: IO[bytes],
+        unwatched_s: float = UNWATCHED_S,
     ) -> None:
         self._player = player
+        self._mark = mark
         self._told = told
         self._shown = shown
         self._unwatched_s = unwatched_s
@@ -157,7 +181,13 @@ class Child:
             if self._said is not None and self._said[1] == shown.prompt:
                 (heard, _), self._said = self._said, None
             frame = {"number": number, "made_with": shown.prompt, "heard": heard}
-            self.write({"kind": "frame", **frame, **self._state()}, _webp(shown.frame))
+            self.write({"kind": "frame", **frame, **self._state()}, self._webp(shown.frame))
+
+    def _webp(self, frame: NDArray[np.uint8]) -> bytes:
+        (marked,) = self._mark(frame[None])
+        file = io.BytesIO()
+        Image.fromarray(marked).save(file, "WEBP", quality=QUALITY, method=0)
+        return file.getvalue()
 
     def write(self, told: dict[str, Any], body: bytes = b"") -> None:
         """Sends one message; whoever does not listen any more is not told."""
@@ -215,12 +245,6 @@ class Child:
         self.write({"kind": "saved", "number": number, **told})
 
 
-def _webp(frame: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "WEBP", quality=QUALITY, method=0)
-    return file.getvalue()
-
-
 def main() -> None:
     """Plays what the first line of standard input says."""
     os.nice(NICENESS)
@@ -230,9 +254,11 @@ def main() -> None:
     if not line:
         return
     try:
-        player = open_player(Game(**json.loads(line)))
+        game = Game(**json.loads(line))
+        player = open_player(game)
+        mark = open_marks(game, player.fps)
         write_message(shown, {"kind": "ready"})
-        Child(player, sys.stdin.buffer, shown).run()
+        Child(player, mark, sys.stdin.buffer, shown).run()
     except Exception as error:
         said = str(error) if isinstance(error, WorldreelError) else type(error).__name__
         with contextlib.suppress(OSError):

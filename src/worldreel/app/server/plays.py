@@ -120,7 +120,9 @@ async def create_play(request: Request, owner: Owner, service: Served) -> Any:
                 if asked.image is not None:
                     begin = _begin(service, owner, asked.image, folder, wish)
                 service.gate.check_work(owner, folder.name, wish, folder)
-                play = plays.start(owner, _game(service, asked, wish, begin), wish, folder)
+                play = plays.start(
+                    owner, _game(service, asked, wish, begin, folder.name), wish, folder
+                )
             except BaseException as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 if isinstance(error, NoAnswer):
@@ -267,7 +269,8 @@ def _wish(service: Service, owner: str, asked: CreatePlay, offered: Offered) -> 
     return wish if asked.image else replace(wish, shows_person=wish.shows_person or False)
 
 
-def _game(service: Service, asked: CreatePlay, wish: Wish, begin: Path | None) -> Game:
+def _game(service: Service, asked: CreatePlay, wish: Wish, begin: Path | None, name: str) -> Game:
+    settings = service.settings
     return Game(
         model=wish.model,
         prompt=wish.prompt,
@@ -279,7 +282,10 @@ def _game(service: Service, asked: CreatePlay, wish: Wish, begin: Path | None) -
         negative_prompt=wish.negative_prompt,
         context=asked.context,
         begin=None if begin is None else str(begin),
-        threads=service.settings.threads,
+        threads=settings.threads,
+        data=str(settings.data),
+        provenance=None if settings.provenance is None else str(settings.provenance),
+        content_id=name,
     )
 
 
