@@ -202,7 +202,8 @@ def test_missing_system_packages_without_the_right_to_install_are_named_in_one_c
 
 def test_system_packages_that_are_there_are_left_alone(tmp_path):
     plant(tmp_path, "python3", "exit 0")
-    plant(tmp_path, "g++", "exit 0")
+    for program in ("g++", "tesseract"):
+        plant(tmp_path, program, "exit 0")
     plant(tmp_path, "apt-get", "echo called; exit 1")
     done = run_script("system-packages.sh", path=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -210,7 +211,8 @@ def test_system_packages_that_are_there_are_left_alone(tmp_path):
 
 def test_root_installs_what_is_missing(tmp_path):
     plant(tmp_path, "python3", '[ "$3" != libEGL.so.1 ]')
-    plant(tmp_path, "g++", "exit 0")
+    for program in ("g++", "tesseract"):
+        plant(tmp_path, program, "exit 0")
     plant(tmp_path, "id", "echo 0")
     plant(tmp_path, "env", 'shift; "$@"')
     plant(tmp_path, "apt-get", f'echo "$*" >> {tmp_path}/calls')
@@ -219,6 +221,17 @@ def test_root_installs_what_is_missing(tmp_path):
     update, install = (tmp_path / "calls").read_text().splitlines()
     assert update == "update"
     assert install.startswith("install -y") and install.endswith(" libegl1")
+
+
+def test_what_is_only_wished_for_and_cannot_be_had_is_left_out_with_a_word(tmp_path):
+    plant(tmp_path, "python3", "exit 0")
+    plant(tmp_path, "g++", "exit 0")
+    plant(tmp_path, "id", "echo 0")
+    plant(tmp_path, "env", 'shift; "$@"')
+    plant(tmp_path, "apt-get", '[ "$1" = update ]')
+    done = run_script("system-packages.sh", path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "without tesseract-ocr" in done.stderr
 
 
 @pytest.mark.parametrize("name", [".ci/run", "scripts/make-venv.sh", "scripts/system-packages.sh"])
