@@ -150,6 +150,8 @@ def test_every_verb_is_accepted_as_its_form_sends_it(studio, takes):
         "Re-cut": lambda form: None,
         "Expand": lambda form: None,
         "Smooth": lambda form: None,
+        "Loop": lambda form: None,
+        "Upscale": lambda form: None,
         "Replace": lambda form: paint_and_follow(page),
     }
     sent = {verb: begin(studio, verb, act) for verb, act in forms.items()}
@@ -161,6 +163,8 @@ def test_every_verb_is_accepted_as_its_form_sends_it(studio, takes):
     assert sent["Extend"][0]["direction"] == "backward"
     assert sent["Re-cut"][0]["to_s"] == 1 and sent["Re-cut"][0]["after"] == 1
     assert sent["Smooth"][0]["fps"] == 24
+    assert sent["Loop"][0]["seconds"] > 0
+    assert sent["Upscale"][0]["size"] == "160x160"
 
 
 def test_two_videos_chosen_on_the_wall_are_blended(studio, takes):
@@ -303,3 +307,39 @@ def test_keys_are_made_and_revoked_and_the_language_changes(studio):
     page.get_by_role("radio", name="中文").check(force=True)
     expect(page.get_by_role("heading", name="设置")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_a_model_is_pulled_with_its_progress_and_the_pull_can_be_stopped_or_fail(studio):
+    page = studio.page
+    told = {
+        "object": "model.pull",
+        "model": "any",
+        "stage": "download",
+        "done_bytes": 4_200_000_000,
+        "total_bytes": 17_000_000_000,
+        "error": None,
+    }
+    asked: list[str] = []
+    shown = {"status": "none"}
+
+    def answer(route):
+        method = route.request.method
+        if method != "GET":
+            asked.append(method)
+            shown["status"] = {"POST": "running", "DELETE": "cancelled"}[method]
+        failed = {"error": "The hub does not answer."} if shown["status"] == "failed" else {}
+        route.fulfill(json={**told, **shown, **failed})
+
+    page.route(re.compile("/v1/models/[^/]+/pull$"), answer)
+    studio.go("#/settings")
+    pull, come = page.get_by_role("button", name="Pull").first, page.get_by_text("4.2 GB of 17 GB")
+    pull.click()
+    expect(come.first).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).first.click()
+    expect(pull).to_be_visible()
+    assert asked == ["POST", "DELETE"]
+    pull.click()
+    expect(come.first).to_be_visible()
+    shown["status"] = "failed"
+    failure = page.get_by_text("The pull failed. Try again. The hub does not answer.")
+    expect(failure.first).to_be_visible()

@@ -20,6 +20,15 @@ export function useModels() {
   });
 }
 
+/** The same, and the open models that could be brought to the server's machine. */
+export function useAllModels() {
+  return useQuery({
+    queryKey: ["models", "all"],
+    queryFn: ({ signal }) => ask<List<Model>>("GET", "/v1/models?all=true", { signal }),
+    select: (list) => list.data.filter((model) => !model.worldreel.official_sizes),
+  });
+}
+
 export function useModel(name: string | null): Model | undefined {
   const { data } = useModels();
   return (
@@ -31,17 +40,20 @@ export function useModel(name: string | null): Model | undefined {
 
 export function usePull(model: string) {
   const client = useQueryClient();
+  const path = `/v1/models/${encodeURIComponent(model)}/pull`;
+  const onSettled = () => client.invalidateQueries({ queryKey: ["pull", model] });
   const state = useQuery({
     queryKey: ["pull", model],
-    queryFn: ({ signal }) =>
-      ask<Pull>("GET", `/v1/models/${encodeURIComponent(model)}/pull`, { signal }),
+    queryFn: async ({ signal }) => {
+      const pull = await ask<Pull>("GET", path, { signal });
+      if (pull.status === "done") client.invalidateQueries({ queryKey: ["models"] });
+      return pull;
+    },
     refetchInterval: (query) => (query.state.data?.status === "running" ? 1000 : false),
   });
-  const begin = useMutation({
-    mutationFn: () => ask<Pull>("POST", `/v1/models/${encodeURIComponent(model)}/pull`),
-    onSettled: () => client.invalidateQueries({ queryKey: ["pull", model] }),
-  });
-  return { state, begin };
+  const begin = useMutation({ mutationFn: () => ask<Pull>("POST", path), onSettled });
+  const stop = useMutation({ mutationFn: () => ask<Pull>("DELETE", path), onSettled });
+  return { state, begin, stop };
 }
 
 export function useFolders() {

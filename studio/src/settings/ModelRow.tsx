@@ -49,24 +49,32 @@ export function ModelRow({ model, admin }: { model: Model; admin: boolean }) {
 
 function PullButton({ model, onProblem }: { model: string; onProblem: (error: unknown) => void }) {
   const t = useWords();
-  const { state, begin } = usePull(model);
+  const { bytes } = useNumbers();
+  const { state, begin, stop } = usePull(model);
   const pull = state.data;
-  if (pull?.status === "running")
+  if (pull?.status === "running") {
+    const done = { done: bytes(pull.done_bytes), total: bytes(pull.total_bytes) };
     return (
-      <span className="ml-auto flex items-center gap-2 text-small" role="status">
+      <span className="ml-auto flex flex-wrap items-center gap-2 text-small" role="status">
         <progress
           value={pull.done_bytes}
           max={pull.total_bytes || 1}
           aria-label={t("model.pulling")}
           className="accent-(--lamp)"
         />
-        {t("model.pulling")}
+        {pull.total_bytes ? t("model.pulled", done) : t("model.pulling")}
+        <Button look="quiet" onClick={() => stop.mutate(undefined, { onError: onProblem })}>
+          {t("cancel")}
+        </Button>
       </span>
     );
+  }
   return (
-    <span className="ml-auto flex items-center gap-2">
+    <span className="ml-auto flex flex-wrap items-center gap-2">
       {pull?.status === "failed" && (
-        <span className="text-small text-bad">{t("model.pull.failed")}</span>
+        <span className="text-small text-bad" role="status">
+          {t("model.pull.failed")} {pull.error && <span lang="en">{pull.error}</span>}
+        </span>
       )}
       <Button icon="download" onClick={() => begin.mutate(undefined, { onError: onProblem })}>
         {t("model.pull")}

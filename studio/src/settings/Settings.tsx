@@ -1,4 +1,4 @@
-import { useModels, useServer } from "../api/server";
+import { useAllModels, useServer } from "../api/server";
 import { useSession, useSigning } from "../api/session";
 import { useTell } from "../app/Notices";
 import { THEMES, useTheme } from "../look/theme";
@@ -18,7 +18,7 @@ export default function Settings() {
   const [language, setLanguage] = useLanguage();
   const session = useSession();
   const { leave } = useSigning();
-  const { data: models } = useModels();
+  const { data: models } = useAllModels();
   const { data: server } = useServer();
   return (
     <div className="h-full overflow-y-auto">

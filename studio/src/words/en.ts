@@ -83,6 +83,7 @@ export const en = {
   "model.default": "used unless another is named",
   "model.pull": "Pull",
   "model.pulling": "Being pulled",
+  "model.pulled": "{done} of {total}",
   "model.pull.failed": "The pull failed. Try again.",
   "size.all": "All sizes",
   "reel.list": "Videos",

@@ -85,6 +85,7 @@ export const zh: Words = {
   "model.default": "默认使用",
   "model.pull": "下载模型",
   "model.pulling": "正在下载",
+  "model.pulled": "已下载 {done}，共 {total}",
   "model.pull.failed": "下载失败，请重试。",
   "size.all": "所有尺寸",
   "reel.list": "视频",
