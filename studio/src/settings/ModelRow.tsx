@@ -60,7 +60,6 @@ function PullButton({ model, onProblem }: { model: string; onProblem: (error: un
           value={pull.done_bytes}
           max={pull.total_bytes || 1}
           aria-label={t("model.pulling")}
-          className="accent-(--lamp)"
         />
         {pull.total_bytes ? t("model.pulled", done) : t("model.pulling")}
         <Button look="quiet" onClick={() => stop.mutate(undefined, { onError: onProblem })}>
