@@ -18,9 +18,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-SHAPES = {"1.3b": (12, 8960, 16), "5b": (24, 14336, 48), "14b": (40, 13824, 16)}
+sys.path[:0] = [str(Path(__file__).parent.parent)]
+
+from benchmarks.shapes import SHAPES, config_of  # noqa: E402
+
 TEXT_TOKENS = 512
 STEPS = 2
 WATCH_S = 0.005
@@ -59,21 +61,6 @@ def main() -> None:
         Path(options.out).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def config_of(options: argparse.Namespace) -> Any:
-    from worldreel.models.transformer_config import TransformerConfig
-
-    heads, ffn, channels = SHAPES[options.shape]
-    return TransformerConfig(
-        num_heads=heads,
-        head_dim=128,
-        in_channels=channels,
-        out_channels=channels,
-        text_dim=4096,
-        ffn_dim=ffn,
-        num_layers=options.layers,
-    )
-
-
 def write_weights(folder: Path, options: argparse.Namespace) -> int:
     """A file for each block and one for the rest, bf16; returns their bytes."""
     import torch
@@ -82,7 +69,7 @@ def write_weights(folder: Path, options: argparse.Namespace) -> int:
     from worldreel.models.transformer import Transformer
     from worldreel.models.wan_keys import INNER, OUTER
 
-    config = config_of(options)
+    config = config_of(options.shape, options.layers)
     with torch.device("meta"):
         network = Transformer(config)
     inner = {ours: theirs for theirs, ours in INNER.items()}
@@ -121,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     before, watch = resident(), Watch()
-    config, bf16 = config_of(options), torch.bfloat16
+    config, bf16 = config_of(options.shape, options.layers), torch.bfloat16
     offload = Offload(torch.device("cpu"), bf16) if options.offload else None
     began = time.perf_counter()
     network = load_transformer(sorted(Path(options.run).iterdir()), config, bf16, offload)

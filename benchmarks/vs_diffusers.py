@@ -16,6 +16,7 @@ import json
 import math
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,21 +29,20 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import Tensor, nn
 
-from worldreel.models import attention
-from worldreel.models.causal_autoencoder import CausalAutoencoder, CausalAutoencoderConfig
-from worldreel.models.int8 import can_round_to_int8, round_to_int8
-from worldreel.models.transformer import Transformer, TransformerConfig
-from worldreel.models.wan_autoencoder_keys import from_diffusers as autoencoder_from_diffusers
-from worldreel.models.wan_keys import from_diffusers
-from worldreel.weights.load_pipeline import FLOAT32_MODULES, make_ready
+sys.path[:0] = [str(Path(__file__).parent.parent)]
+
+from benchmarks.shapes import SHAPES, config_of  # noqa: E402
+
+from worldreel.models import attention  # noqa: E402
+from worldreel.models.causal_autoencoder import CausalAutoencoder, CausalAutoencoderConfig  # noqa: E402
+from worldreel.models.int8 import can_round_to_int8, round_to_int8  # noqa: E402
+from worldreel.models.transformer import Transformer, TransformerConfig  # noqa: E402
+from worldreel.models.wan_autoencoder_keys import from_diffusers as autoencoder_from_diffusers  # noqa: E402
+from worldreel.models.wan_keys import from_diffusers  # noqa: E402
+from worldreel.weights.load_pipeline import FLOAT32_MODULES, make_ready  # noqa: E402
 
 PROMPT_TOKENS = 60
 TEXT_TOKENS = 512
-SHAPES = {  # heads, MLP, channels
-    "1.3b": (12, 8960, 16),
-    "5b": (24, 14336, 48),
-    "14b": (40, 13824, 16),
-}
 
 Run = Callable[[], Tensor]
 
@@ -84,20 +84,11 @@ def main() -> None:
 
 def step(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor, float, Any]:
     """One evaluation of a transformer of a published width with fewer layers."""
-    heads, ffn, channels = SHAPES[options.shape]
-    config = TransformerConfig(
-        num_heads=heads,
-        head_dim=128,
-        in_channels=channels,
-        out_channels=channels,
-        text_dim=4096,
-        ffn_dim=ffn,
-        num_layers=options.layers,
-    )
+    config = config_of(options.shape, options.layers)
     theirs, ours = both_transformers(config)
     grid = grid_of(options.tokens)
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(1, channels, grid[0], 2 * grid[1], 2 * grid[2], generator=generator)
+    x = torch.randn(1, config.in_channels, grid[0], 2 * grid[1], 2 * grid[2], generator=generator)
     text = torch.zeros(1, TEXT_TOKENS, 4096)
     text[:, :PROMPT_TOKENS] = torch.randn(1, PROMPT_TOKENS, 4096, generator=generator)
     timestep = torch.tensor([700])
@@ -143,7 +134,7 @@ def step(options: argparse.Namespace, device: torch.device) -> tuple[Any, Tensor
         runs["worldreel, products in 8 bits (lossy)"] = under_autocast(
             device, lambda: eight(x, level, read_by_eight)
         )
-    n, d = math.prod(grid), config.dim
+    n, d, ffn = math.prod(grid), config.dim, config.ffn_dim
     layer = n * (12 * d * d + 4 * d * ffn + 4 * (n + TEXT_TOKENS) * d) + TEXT_TOKENS * 4 * d * d
     facts = {"shape": options.shape, "layers": options.layers, "tokens": n}
     facts["prompt_tokens"] = PROMPT_TOKENS
